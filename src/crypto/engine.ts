@@ -1,0 +1,65 @@
+import type { PublicKeyInfo } from "./public_key.ts";
+import type { SignScheme } from "./scheme.ts";
+
+/**
+ * A private key in an engine's hands.
+ *
+ * `handle` means something to its engine alone: an address for libcrypto (plain, so that it can be
+ * handed to other threads), an object for the portable engine.
+ */
+export interface PrivateKey {
+  readonly info: PublicKeyInfo;
+  readonly handle: unknown;
+}
+
+export interface LoadOptions {
+  /**
+   * For an encrypted key, as UTF-8 bytes without a terminating zero; the caller owns and
+   * overwrites them.
+   */
+  readonly passphrase?: Uint8Array | undefined;
+  /** Accept RSA keys of less than 2,048 bits. */
+  readonly allowWeak?: boolean | undefined;
+}
+
+/**
+ * Private-key arithmetic. Engines check that scheme, digest and key fit (`checkFit`) before they
+ * compute, and every result is right or an error: no signature leaves unverified unless the engine
+ * guards against faults itself.
+ */
+export interface Engine {
+  readonly name: EngineName;
+  /** As the library spells it, for the log: "OpenSSL 3.0.19 27 Jan 2026". */
+  readonly version: string;
+
+  /**
+   * Parses one private key: PEM or DER; PKCS#8 (plain or encrypted), PKCS#1 or SEC1. The bytes stay
+   * the caller's, who overwrites them afterwards.
+   *
+   * @throws KeylessError "KEY_FORMAT", "KEY_PASSPHRASE", "KEY_WEAK", "KEY_UNSUPPORTED"
+   */
+  load(bytes: Uint8Array, options?: LoadOptions): PrivateKey;
+
+  /**
+   * Signs a digest (Ed25519: a message).
+   *
+   * @returns a fresh buffer: RSA of modulus length, ECDSA as DER, Ed25519 64 bytes
+   * @throws KeylessError "SIGN_REFUSED" where key, scheme and digest do not fit, "SIGN_FAILED"
+   */
+  sign(key: PrivateKey, scheme: SignScheme, bytes: Uint8Array): Uint8Array;
+
+  /**
+   * The raw RSA private-key operation on a block of modulus length (RFC 8017 5.1.2).
+   *
+   * @returns a fresh buffer: the whole padded block, of modulus length
+   * @throws KeylessError "SIGN_REFUSED" for a key that is not RSA, a block of another length or not
+   *   below the modulus; "SIGN_FAILED"
+   */
+  decrypt(key: PrivateKey, block: Uint8Array): Uint8Array;
+
+  /** Gives the key's memory back; the key must not be used afterwards. */
+  free(key: PrivateKey): void;
+}
+
+export const ENGINE_NAMES = ["libcrypto", "portable"] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];

@@ -1,0 +1,19 @@
+/**
+ * Text from certificates, packets, files and command lines made safe to show: control characters
+ * (C0, DEL, C1), line and paragraph separators, and the marks that reorder text are written as
+ * `\u{…}`, so that nobody's name can move a cursor, forge a log line or turn text around. Text of
+ * more than `maxLength` UTF-16 units is cut, and says so.
+ */
+export function printable(text: string, maxLength = MAX_PRINTABLE_LENGTH): string {
+  const cut = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
+  return cut.toWellFormed().replace(UNSAFE, escape);
+}
+
+export const MAX_PRINTABLE_LENGTH = 1_024;
+
+// deno-lint-ignore no-control-regex
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+function escape(character: string): string {
+  return `\\u{${character.charCodeAt(0).toString(16)}}`;
+}
