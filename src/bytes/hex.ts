@@ -10,7 +10,6 @@ export function toHex(bytes: Uint8Array): string {
  * text is anything else.
  */
 export function fromHex(text: string): Uint8Array | undefined {
-  const digits = text.replaceAll(":", "");
-  if (!/^(?:[0-9a-fA-F]{2})*$/.test(digits)) return undefined;
-  return new Uint8Array(Buffer.from(digits, "hex"));
+  if (!/^(?:[0-9a-f]{2}(?::?[0-9a-f]{2})*)?$/i.test(text)) return undefined;
+  return new Uint8Array(Buffer.from(text.replaceAll(":", ""), "hex"));
 }

@@ -38,13 +38,20 @@ export class ByteWriter {
   }
 
   put(value: Uint8Array): void {
-    this.#bytes.set(value, this.#advance(value.length, 0, 0));
+    this.#bytes.set(value, this.#advance(value.length));
   }
 
-  #advance(lengthBytes: number, value: number, most: number): number {
+  #advance(lengthBytes: number, value = 0, most = 0): number {
     const at = this.#at;
-    if (lengthBytes > this.#bytes.length - at || !(value >= 0 && value <= most)) {
-      throw new FormatError("TOO_LONG", `${value} does not fit ${lengthBytes} bytes at ${at}`);
+    const left = this.#bytes.length - at;
+    if (lengthBytes > left) {
+      throw new FormatError(
+        "TOO_LONG",
+        `${lengthBytes} bytes do not fit the ${left} left at ${at}`,
+      );
+    }
+    if (value >>> 0 !== value || value > most) {
+      throw new FormatError("TOO_LONG", `${value} is no whole number from 0 to ${most}`);
     }
     this.#at = at + lengthBytes;
     return at;

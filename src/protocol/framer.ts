@@ -38,7 +38,7 @@ export class Framer {
       );
     }
     if (waiting === 0) {
-      this.#held = chunk;
+      this.#held = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length); // no Buffer
     } else {
       const joined = new Uint8Array(waiting + chunk.length);
       joined.set(this.#held.subarray(this.#at));

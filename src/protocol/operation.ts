@@ -64,15 +64,20 @@ export function itemsLength(operation: Operation): number {
  * text is left out, as the reference does.
  *
  * Throws FormatError "ITEM_LENGTH" for a value of a length that its tag forbids, "TOO_LONG" for one
- * of more than 65,535 bytes.
+ * of more than 65,535 bytes and for a number that is no byte.
  */
 export function encodeItems(operation: Operation, writer: ByteWriter): void {
   for (const item of ITEMS) {
     const value = operation[item.field];
     if (value === undefined || isLeftOut(value)) continue;
-    const bytes = toBytes(value);
-    checkLength(item, bytes);
     writer.u8(item.tag);
+    if (typeof value === "number") {
+      writer.u16(1);
+      writer.u8(value);
+      continue;
+    }
+    const bytes = typeof value === "string" ? UTF8_ENCODER.encode(value) : value;
+    checkLength(item, bytes);
     writer.u16(bytes.length);
     writer.put(bytes);
   }
@@ -118,11 +123,6 @@ function isLeftOut(value: number | string | Uint8Array): boolean {
 function valueLength(value: number | string | Uint8Array): number {
   if (typeof value === "number") return 1;
   return typeof value === "string" ? UTF8_ENCODER.encode(value).length : value.length;
-}
-
-function toBytes(value: number | string | Uint8Array): Uint8Array {
-  if (typeof value === "number") return Uint8Array.of(value);
-  return typeof value === "string" ? UTF8_ENCODER.encode(value) : value;
 }
 
 function emptyDraft(): Draft {

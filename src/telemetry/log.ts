@@ -1,9 +1,10 @@
-import { type DestinationStream, type Level, pino } from "pino";
-import { PinoPretty } from "pino-pretty";
+import { type Level, pino } from "pino";
+import { prettyFactory } from "pino-pretty";
+import { printable } from "./printable.ts";
 
 /**
- * The program's log: `log.info({ client, ski }, "request failed")`. Fields hold names, numbers and
- * printable text; never a key, a PIN or a passphrase.
+ * The program's log: `log.info({ event: "listening", address }, "listening")`. Text in the fields is
+ * made printable here, whatever it was; it never is a key, a PIN or a passphrase.
  */
 export interface Log {
   debug(fields: object, message: string): void;
@@ -16,29 +17,40 @@ export interface LogOptions {
   readonly level: Level;
   /** "pretty" for people, "json" for machines. */
   readonly format: "pretty" | "json";
-  readonly destination: DestinationStream;
+  /** Takes whole lines, each with its line feed. */
+  readonly destination: { write(line: string): void };
   readonly colour?: boolean;
 }
 
 /** A log that writes where it is told to, in this process: no transport threads. */
 export function createLog(options: LogOptions): Log {
-  const stream = options.format === "pretty"
-    ? PinoPretty({
-      destination: options.destination as NodeJS.WritableStream,
-      colorize: options.colour ?? false,
-      ignore: "pid,hostname",
-      translateTime: "SYS:HH:MM:ss.l",
-      singleLine: true,
-      sync: true,
-    })
-    : options.destination;
+  const { level, format, destination } = options;
   return pino({
-    level: options.level,
+    level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-  }, stream);
+    formatters: { level: (label) => ({ level: label }), log: printableFields },
+  }, format === "json" ? destination : prettyDestination(options));
 }
 
 /** A log that says nothing, for embedding and for tests. */
 export const SILENT_LOG: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+function prettyDestination(
+  { destination, colour = false }: LogOptions,
+): { write(line: string): void } {
+  const pretty = prettyFactory({
+    colorize: colour,
+    singleLine: true,
+    translateTime: "SYS:yyyy-mm-dd HH:MM:ss.l",
+  });
+  return { write: (line) => destination.write(pretty(line)) };
+}
+
+function printableFields(fields: Record<string, unknown>): Record<string, unknown> {
+  const shown: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    shown[name] = typeof value === "string" ? printable(value) : value;
+  }
+  return shown;
+}

@@ -1,0 +1,28 @@
+/** What one client may take of the server, and how long anything may last. All have a flag. */
+export interface ServerLimits {
+  /** Connections at once over all listeners, those in their handshake included. */
+  readonly maxConnections: number;
+  /** Requests of one connection that are read and not yet answered to the last byte. */
+  readonly maxInFlight: number;
+  /** Reply bytes of one connection that its client has not taken; reading waits above it. */
+  readonly maxUnflushedBytes: number;
+  readonly handshakeMs: number;
+  /** Without a whole request, nothing outstanding: the connection is closed. */
+  readonly idleMs: number;
+  readonly unixIdleMs: number;
+  /** Replies wait, and the client takes none of them: the connection is cut. */
+  readonly writeStallMs: number;
+  /** How long a closing connection waits for its client to close as well. */
+  readonly lingerMs: number;
+}
+
+export const DEFAULT_LIMITS: ServerLimits = {
+  maxConnections: 10_000,
+  maxInFlight: 1_024,
+  maxUnflushedBytes: 1_048_576,
+  handshakeMs: 10_000,
+  idleMs: 30_000,
+  unixIdleMs: 3_600_000,
+  writeStallMs: 30_000,
+  lingerMs: 2_000,
+};

@@ -1,0 +1,204 @@
+import { constants } from "node:crypto";
+import type { Socket } from "node:net";
+import { createServer, type Server as TlsServer, type TLSSocket } from "node:tls";
+import { KeylessError, messageOf } from "../errors/errors.ts";
+import type { ClientIdentity } from "../keystore/keystore.ts";
+import { rawSocketOf } from "../runtime/socket.ts";
+import type { ServerLog } from "../telemetry/server_log.ts";
+import { clientIdentity, peerAddress } from "./peer.ts";
+import { listenOnPath, removeSocketFile } from "./unix_socket.ts";
+
+/** The server's own certificate chain and key, and the authority that signs its clients; PEM. */
+export interface ServerCredentials {
+  readonly certificate: Uint8Array;
+  readonly key: Uint8Array;
+  readonly clientAuthority: Uint8Array;
+}
+
+/** Where to listen: a TCP port (0: the system chooses) or the path of a UNIX socket. */
+export type ListenAddress =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string };
+
+export interface ListenerOptions {
+  readonly credentials: ServerCredentials;
+  readonly handshakeMs: number;
+  readonly log: ServerLog;
+  /** Whether one more connection may come; asked before its handshake. */
+  readonly admits: () => boolean;
+  /** An authenticated client; the listener has no more to do with it. */
+  readonly accept: (socket: TLSSocket, client: ClientIdentity, tlsVersion: string) => void;
+}
+
+/**
+ * Accepts connections and proves who they are: nothing gets past here without a certificate of the
+ * client authority. Sessions are never resumed, so that every connection proves it anew: off on Bun;
+ * on Deno, which cannot switch it off, a resumed session is closed.
+ */
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #server: TlsServer;
+  readonly #handshaking = new Set<Socket>();
+  /** By raw socket, for as long as it lives: some events of Deno's come when it is closed. */
+  readonly #addresses = new WeakMap<object, string>();
+  #path: string | undefined;
+  #address = "";
+  #port: number | undefined;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#server = createServer({
+      cert: options.credentials.certificate as Buffer,
+      key: options.credentials.key as Buffer,
+      ca: options.credentials.clientAuthority as Buffer,
+      requestCert: true,
+      rejectUnauthorized: true,
+      minVersion: "TLSv1.2",
+      ciphers: CIPHERS,
+      secureOptions: constants.SSL_OP_NO_TICKET,
+      handshakeTimeout: options.handshakeMs,
+      allowHalfOpen: true,
+    });
+    this.#server.on("connection", (socket: Socket) => this.#connection(socket));
+    this.#server.on("tlsClientError", (error, socket) => this.#refused(error, socket));
+    this.#server.on("secureConnection", (socket) => this.#secure(socket));
+  }
+
+  /** What it listens on, for the log: "127.0.0.1:2407", "unix:/run/keyless.sock". */
+  get address(): string {
+    return this.#address;
+  }
+
+  /** The TCP port that the system gave, if it is one. */
+  get port(): number | undefined {
+    return this.#port;
+  }
+
+  /** Connections whose handshake is not done. */
+  get handshaking(): number {
+    return this.#handshaking.size;
+  }
+
+  /** @throws KeylessError "LISTEN" */
+  async listen(address: ListenAddress): Promise<void> {
+    if ("path" in address) {
+      await listenOnPath(this.#server, address.path);
+      this.#path = address.path;
+      this.#address = `unix:${address.path}`;
+      return;
+    }
+    await listenOnPort(this.#server, address);
+    const bound = this.#server.address();
+    if (bound === null || typeof bound === "string") return;
+    this.#port = bound.port;
+    this.#address = peerAddress(
+      { remoteAddress: bound.address, remotePort: bound.port },
+      undefined,
+    );
+  }
+
+  /** Accepts nothing more; connections in their handshake are cut, established ones live on. */
+  close(): void {
+    this.#server.close();
+    for (const socket of this.#handshaking) socket.destroy();
+    if (this.#path !== undefined) removeSocketFile(this.#path);
+  }
+
+  #connection(socket: Socket): void {
+    const address = peerAddress(socket, this.#path);
+    if (!this.#options.admits()) {
+      this.#options.log.refused(
+        address,
+        "as many connections are open as may be (max_connections)",
+      );
+      socket.destroy();
+      return;
+    }
+    this.#addresses.set(socket, address);
+    this.#handshaking.add(socket);
+    socket.once("close", () => this.#handshaking.delete(socket));
+  }
+
+  #refused(error: Error, socket: TLSSocket): void {
+    this.#options.log.refused(this.#handshakeEnded(socket), refusalReason(error));
+    socket.on("error", () => {}); // it is gone either way
+    socket.destroy();
+  }
+
+  #secure(socket: TLSSocket): void {
+    const address = this.#handshakeEnded(socket);
+    if (socket.isSessionReused()) {
+      this.#options.log.refused(address, "it resumed a session; every connection must be proved");
+      socket.on("error", () => {});
+      socket.destroy();
+      return;
+    }
+    const identity = clientIdentity(socket, address);
+    this.#options.accept(socket, identity, socket.getProtocol() ?? "unknown");
+  }
+
+  /**
+   * @returns the peer's address. The raw socket, which knew it, is another object than the TLS socket
+   *   on Deno, the same on Bun.
+   */
+  #handshakeEnded(socket: TLSSocket): string {
+    const raw = rawSocketOf(socket);
+    this.#handshaking.delete(raw as Socket);
+    return this.#addresses.get(raw) ?? peerAddress(socket, this.#path);
+  }
+}
+
+/** The reference's two suites for TLS 1.2, and those of TLS 1.3. Deno ignores the list. */
+const CIPHERS = [
+  "TLS_AES_256_GCM_SHA384",
+  "TLS_AES_128_GCM_SHA256",
+  "TLS_CHACHA20_POLY1305_SHA256",
+  "ECDHE-ECDSA-AES256-GCM-SHA384",
+  "ECDHE-RSA-AES256-GCM-SHA384",
+].join(":");
+
+function refusalReason(error: Error): string {
+  const code = "code" in error && typeof error.code === "string" ? error.code : error.message;
+  return REFUSALS[code] ?? error.message;
+}
+
+/**
+ * What the runtimes' codes mean (for a timeout Deno has a message only); what is not here is told
+ * as the runtime tells it. Deno says of no refused certificate what was wrong with it.
+ */
+const REFUSALS: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  CERT_NOT_YET_VALID: "its certificate is not yet valid",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is of another authority (self-signed)",
+  ECONNRESET: "Deno" in globalThis
+    ? "it left in the handshake, or its certificate was not accepted"
+    : "it left in the handshake",
+  ERR_SSL_HTTP_REQUEST: "it spoke plain HTTP; this is a TLS port",
+  ERR_SSL_NO_SHARED_CIPHER: "it has no cipher suite in common with this server",
+  ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: "it sent no client certificate",
+  ERR_SSL_UNSUPPORTED_PROTOCOL: "it speaks neither TLS 1.2 nor TLS 1.3",
+  ERR_SSL_WRONG_VERSION_NUMBER: "it spoke no TLS; this is a TLS port",
+  ERR_TLS_HANDSHAKE_TIMEOUT: "its handshake took too long",
+  INVALID_PURPOSE: "its certificate is not made for clients (extended key usage)",
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is of another authority",
+  "TLS handshake timeout": "its handshake took too long",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate is of another authority",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate is of another authority",
+};
+
+async function listenOnPort(
+  server: TlsServer,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ port, host }, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+  } catch (error) {
+    throw new KeylessError("LISTEN", `cannot listen on ${host} port ${port}: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,120 @@
+import type { TLSSocket } from "node:tls";
+import type { ClientIdentity, Keystore } from "../keystore/keystore.ts";
+import type { ServerLog } from "../telemetry/server_log.ts";
+import { Connection } from "./connection.ts";
+import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
+import { type ListenAddress, Listener, type ServerCredentials } from "./listener.ts";
+
+export interface ServerOptions {
+  readonly credentials: ServerCredentials;
+  readonly listen: readonly ListenAddress[];
+  readonly keystore: Keystore;
+  readonly log: ServerLog;
+  readonly limits?: Partial<ServerLimits>;
+}
+
+/**
+ * Starts a key server.
+ *
+ * @throws KeylessError "LISTEN"; nothing listens then
+ */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const server = new Server(options);
+  try {
+    for (const address of options.listen) await server.listen(address);
+  } catch (error) {
+    await server.drain(0);
+    throw error;
+  }
+  return server;
+}
+
+/** Listeners and the connections that came through them. */
+export class Server {
+  readonly #options: ServerOptions;
+  readonly #limits: ServerLimits;
+  readonly #listeners: Listener[] = [];
+  readonly #connections = new Set<Connection>();
+  #emptied: (() => void) | undefined;
+  #draining = false;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+  }
+
+  /** What it listens on, for the log. */
+  get addresses(): readonly string[] {
+    return this.#listeners.map((listener) => listener.address);
+  }
+
+  /** The TCP port of the first listener that has one. */
+  get port(): number | undefined {
+    return this.#listeners.find((listener) => listener.port !== undefined)?.port;
+  }
+
+  /** Open connections, those in their handshake included. */
+  get connections(): number {
+    return this.#listeners.reduce((sum, { handshaking }) => sum + handshaking, this.#established);
+  }
+
+  async listen(address: ListenAddress): Promise<void> {
+    const idleMs = "path" in address ? this.#limits.unixIdleMs : this.#limits.idleMs;
+    const listener = new Listener({
+      credentials: this.#options.credentials,
+      handshakeMs: this.#limits.handshakeMs,
+      log: this.#options.log,
+      admits: () => this.connections < this.#limits.maxConnections,
+      accept: (socket, client, tlsVersion) => this.#accept(socket, client, tlsVersion, idleMs),
+    });
+    this.#listeners.push(listener);
+    await listener.listen(address);
+  }
+
+  /**
+   * Stops accepting, answers what is in flight, closes every connection.
+   *
+   * @returns how many requests were cut because `timeoutMs` had passed
+   */
+  async drain(timeoutMs: number): Promise<number> {
+    this.#draining = true;
+    for (const listener of this.#listeners) listener.close();
+    for (const connection of this.#connections) connection.drain();
+    await this.#emptyWithin(timeoutMs);
+    let cut = 0;
+    for (const connection of this.#connections) {
+      cut += connection.inFlight;
+      connection.destroy();
+    }
+    return cut;
+  }
+
+  get #established(): number {
+    return this.#connections.size;
+  }
+
+  #accept(socket: TLSSocket, client: ClientIdentity, tlsVersion: string, idleMs: number): void {
+    const { keystore, log } = this.#options;
+    if (this.#draining) {
+      socket.destroy();
+      return;
+    }
+    log.connected(client, tlsVersion);
+    const options = { client, keystore, limits: this.#limits, idleMs, log };
+    const connection = new Connection(socket, options, () => {
+      this.#connections.delete(connection);
+      if (this.#connections.size === 0) this.#emptied?.();
+    });
+    this.#connections.add(connection);
+  }
+
+  async #emptyWithin(timeoutMs: number): Promise<void> {
+    if (this.#connections.size === 0) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,109 @@
+import { randomUUID } from "node:crypto";
+import { toHex } from "../bytes/hex.ts";
+import { WIRE_ERRORS, type WireError } from "../protocol/errors.ts";
+import { formatIp } from "../protocol/ip.ts";
+import { opcodeName } from "../protocol/opcodes.ts";
+import type { Operation } from "../protocol/operation.ts";
+import { requestIdOf } from "../protocol/request_context.ts";
+import { LineLimiter } from "./line_limiter.ts";
+import type { Log } from "./log.ts";
+import { printable } from "./printable.ts";
+
+/** A client as the log names it. */
+export interface LoggedClient {
+  readonly name: string;
+  readonly address: string;
+}
+
+/** How a request ended. */
+export interface LoggedAnswer {
+  readonly error: WireError;
+  readonly reason: string | undefined;
+}
+
+/**
+ * The server's lines: a refused client, a failed connection, a failed request; each request at the
+ * level "debug" alone. Lines that a client can cause at will are summed up per client every 10 s.
+ */
+export class ServerLog {
+  readonly #log: Log;
+  readonly #debug: boolean;
+  readonly #strangers: LineLimiter;
+  readonly #clients: LineLimiter;
+
+  constructor(log: Log, options: { readonly debug?: boolean; readonly windowMs?: number } = {}) {
+    this.#log = log;
+    this.#debug = options.debug ?? false;
+    const windowMs = options.windowMs ?? WINDOW_MS;
+    const report = ({ kind, client, count }: { kind: string; client: string; count: number }) =>
+      log.warn({ event: kind, client, count }, `${count} more like this from ${client}`);
+    this.#strangers = new LineLimiter({ burst: 1, windowMs, maxClients: MAX_CLIENTS, report });
+    this.#clients = new LineLimiter({ burst: 10, windowMs, maxClients: MAX_CLIENTS, report });
+  }
+
+  /** A peer that did not get through the handshake, or was not let in. */
+  refused(address: string, reason: string): void {
+    const host = address.replace(/:\d+$/, ""); // a stranger has many ports
+    if (!this.#strangers.admits("refused", host)) return;
+    this.#log.warn({ event: "refused", address, reason: printable(reason) }, "client refused");
+  }
+
+  connected(client: LoggedClient, tlsVersion: string): void {
+    if (!this.#debug) return;
+    this.#log.debug({ event: "connected", ...named(client), tls: tlsVersion }, "client connected");
+  }
+
+  /** An established connection that ended in a failure of the transport or the protocol. */
+  connectionFailed(client: LoggedClient, reason: string): void {
+    if (!this.#clients.admits("connection_failed", client.name)) return;
+    const fields = { event: "connection_failed", ...named(client), reason: printable(reason) };
+    this.#log.warn(fields, "connection failed");
+  }
+
+  /** Every request comes by here; a successful one costs nothing unless the level is "debug". */
+  request(client: LoggedClient, id: number, operation: Operation, answer: LoggedAnswer): void {
+    const failed = answer.error !== WIRE_ERRORS.NONE;
+    if (!failed && !this.#debug) return;
+    if (failed && !this.#clients.admits("request_failed", client.name)) return;
+    const fields = {
+      event: failed ? "request_failed" : "request",
+      ...named(client),
+      id,
+      ...described(operation),
+      ...(failed ? { error: answer.error.text, reason: printable(answer.reason ?? "") } : {}),
+    };
+    if (failed) this.#log.warn(fields, "request failed");
+    else this.#log.debug(fields, "request");
+  }
+
+  /** Writes the sums that wait for the end of their window. */
+  flush(): void {
+    this.#strangers.flush();
+    this.#clients.flush();
+  }
+}
+
+const WINDOW_MS = 10_000;
+const MAX_CLIENTS = 256;
+
+function named(client: LoggedClient): object {
+  return { client: client.name, address: client.address };
+}
+
+function described(operation: Operation): object {
+  const { opcode, ski, serverName, serverIp, certificateId } = operation;
+  return {
+    opcode: opcode === undefined ? undefined : opcodeName(opcode),
+    ski: ski === undefined ? undefined : toHex(ski.subarray(0, MAX_SKI_BYTES)),
+    sni: serverName === undefined ? undefined : printable(serverName, MAX_NAME_LENGTH),
+    serverIp: serverIp === undefined ? undefined : formatIp(serverIp),
+    certificateId: certificateId === undefined
+      ? undefined
+      : printable(certificateId, MAX_NAME_LENGTH),
+    requestId: printable(requestIdOf(operation.context) ?? randomUUID(), MAX_NAME_LENGTH),
+  };
+}
+
+/** A SKI has 20 bytes; a wrong one is shown to a little more, and not to 65,535. */
+const MAX_SKI_BYTES = 32;
+const MAX_NAME_LENGTH = 256;

@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import { connect as connectTcp } from "node:net";
+import process from "node:process";
+import { before, test } from "node:test";
+import { RawClient } from "../support/raw_client.ts";
+import { startTestServer, storeOf, TestPki } from "../support/test_server.ts";
+
+const SKI = new Uint8Array(20).fill(7);
+const MESSAGE = Uint8Array.of(1, 2, 3);
+const SIGN = { opcode: 0x18, ski: SKI, payload: MESSAGE };
+const PING = { opcode: 0xf1, payload: MESSAGE };
+
+let pki: TestPki;
+before(async () => {
+  pki = await TestPki.create();
+});
+
+/** A store whose signatures come when the test lets them. */
+class HeldStore {
+  readonly release: (() => void)[] = [];
+  readonly keystore = storeOf({
+    sign: (_scheme, bytes) =>
+      new Promise((resolve) => {
+        this.release.push(() => resolve(bytes));
+        this.#arrived?.();
+      }),
+    decrypt: (block) => block,
+  });
+  #arrived: (() => void) | undefined;
+
+  /** Resolves when so many requests have reached the signer. */
+  async reached(count: number): Promise<void> {
+    while (this.release.length < count) {
+      await new Promise<void>((resolve) => this.#arrived = resolve);
+    }
+  }
+}
+
+test("a fast request overtakes a slow one, and each answer bears its request's id", async () => {
+  const held = new HeldStore();
+  const { server, port } = await startTestServer(pki, { keystore: held.keystore });
+  const client = await RawClient.open({ ...pki.client, port });
+  client.send(11, SIGN);
+  client.send(12, SIGN);
+  client.send(13, PING);
+  assert.equal((await client.next())?.id, 13);
+  await held.reached(2);
+  held.release[1]!();
+  assert.equal((await client.next())?.id, 12);
+  held.release[0]!();
+  assert.equal((await client.next())?.id, 11);
+  client.socket.destroy();
+  await server.drain(0);
+});
+
+test("1,024 requests of a connection are carried out at once, the 1,025th waits unread", async () => {
+  const held = new HeldStore();
+  const { server, port } = await startTestServer(pki, { keystore: held.keystore });
+  const client = await RawClient.open({ ...pki.client, port });
+  for (let id = 0; id < 1_030; id++) client.send(id, SIGN);
+  await held.reached(1_024);
+  const other = await RawClient.open({ ...pki.client, port });
+  await other.ask(1, PING); // the server has had every chance to read on
+  assert.equal(held.release.length, 1_024);
+  held.release[0]!();
+  assert.equal((await client.next())?.id, 0);
+  await held.reached(1_025);
+  await other.ask(2, PING);
+  assert.equal(held.release.length, 1_025);
+  for (let at = 1; at < 1_030; at++) {
+    await held.reached(at + 1);
+    held.release[at]!();
+    assert.equal((await client.next())?.id, at);
+  }
+  client.socket.destroy();
+  other.socket.destroy();
+  await server.drain(0);
+});
+
+test("a client that takes no replies is held back, and cut after its time", async () => {
+  const limits = { writeStallMs: 1_000 };
+  const { server, port, log } = await startTestServer(pki, { limits });
+  const client = await RawClient.open({ ...pki.client, port });
+  client.stopReading();
+  const payload = new Uint8Array(60_000);
+  const before = process.memoryUsage().rss;
+  let sentBytes = 0;
+  let mostMemory = before;
+  const cut = log.event("connection_failed");
+  let isCut = false;
+  cut.then(() => isCut = true);
+  for (let id = 0; !isCut && sentBytes < FLOOD_BYTES; id++) {
+    sentBytes += payload.length;
+    client.send(id, { opcode: 0xf1, payload });
+    mostMemory = Math.max(mostMemory, process.memoryUsage().rss);
+    if (!client.socket.writableNeedDrain) continue;
+    await Promise.race([new Promise((resolve) => client.socket.once("drain", resolve)), cut]);
+  }
+  assert.match(String((await cut).fields["reason"]), /it took none of \d+ replies for 1 s/);
+  assert.ok(sentBytes < FLOOD_BYTES, `${sentBytes} bytes were taken in`);
+  assert.ok(mostMemory - before < FLOOD_BYTES / 2, `${mostMemory - before} bytes were held`);
+  client.socket.destroy();
+  await server.drain(0);
+});
+
+test("a client that has half-closed still gets its answers", async () => {
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+    const held = new HeldStore();
+    const { server, port } = await startTestServer(pki, { keystore: held.keystore });
+    const client = await RawClient.open(
+      {
+        ...pki.client,
+        port,
+        maxVersion,
+        allowHalfOpen: true,
+      } as Parameters<typeof RawClient.open>[0],
+    );
+    client.send(1, SIGN);
+    client.send(2, SIGN);
+    client.socket.end();
+    await held.reached(2);
+    held.release[1]!();
+    assert.equal((await client.next())?.id, 2, maxVersion);
+    held.release[0]!();
+    assert.equal((await client.next())?.id, 1, maxVersion);
+    assert.equal(await client.next(), undefined);
+    await server.drain(0);
+  }
+});
+
+test("an idle connection is closed after its time, without a line in the log", async () => {
+  const { server, port, log } = await startTestServer(pki, { limits: { idleMs: 300 } });
+  const client = await RawClient.open({ ...pki.client, port });
+  await client.ask(1, PING);
+  const begun = performance.now();
+  assert.equal(await client.next(), undefined);
+  const lasted = performance.now() - begun;
+  assert.ok(lasted >= 250, `it lasted ${lasted} ms`);
+  assert.deepEqual(log.lines, []);
+  await server.drain(0);
+});
+
+test("a request that drips in byte by byte does not keep a connection open", async () => {
+  const { server, port } = await startTestServer(pki, { limits: { idleMs: 300 } });
+  const client = await RawClient.open({ ...pki.client, port });
+  client.socket.write(Uint8Array.of(1));
+  const drip = setInterval(() => client.socket.write(Uint8Array.of(0)), 100);
+  assert.equal(await client.next(), undefined);
+  clearInterval(drip);
+  await server.drain(0);
+});
+
+test("a connection that waits for a slow answer is not idle", async () => {
+  const held = new HeldStore();
+  const options = { keystore: held.keystore, limits: { idleMs: 100 } };
+  const { server, port } = await startTestServer(pki, options);
+  const client = await RawClient.open({ ...pki.client, port });
+  client.send(1, SIGN);
+  await held.reached(1);
+  const idle = await RawClient.open({ ...pki.client, port });
+  await idle.closed; // the other one's time has passed as well
+  held.release[0]!();
+  assert.equal((await client.next())?.id, 1);
+  await server.drain(0);
+});
+
+test("a peer that does not get on with its handshake is cut at the deadline", async () => {
+  const { server, port, log } = await startTestServer(pki, { limits: { handshakeMs: 300 } });
+  const socket = connectTcp(port, "127.0.0.1");
+  await new Promise((resolve) => socket.on("close", resolve).on("error", () => {}).resume());
+  const line = await log.event("refused");
+  assert.equal(line.fields["reason"], "its handshake took too long");
+  assert.equal(server.connections, 0);
+  await server.drain(0);
+});
+
+test("connections up to max_connections are served, one more is not, silent ones count", async () => {
+  const { server, port, log } = await startTestServer(pki, { limits: { maxConnections: 3 } });
+  const silent = connectTcp(port, "127.0.0.1");
+  await new Promise((resolve) => silent.once("connect", resolve));
+  const first = await RawClient.open({ ...pki.client, port });
+  const second = await RawClient.open({ ...pki.client, port });
+  await assert.rejects(RawClient.open({ ...pki.client, port }));
+  assert.match(String((await log.event("refused")).fields["reason"]), /max_connections/);
+  assert.equal((await second.ask(1, PING))?.opcode, 0xf2);
+  first.socket.destroy();
+  await first.closed;
+  while (server.connections > 2) await new Promise((resolve) => setImmediate(resolve));
+  const third = await RawClient.open({ ...pki.client, port });
+  assert.equal((await third.ask(1, PING))?.opcode, 0xf2);
+  for (const client of [second, third]) client.socket.destroy();
+  silent.destroy();
+  await server.drain(0);
+});
+
+test("a connection that floods the framer's memory is cut", async () => {
+  const held = new HeldStore();
+  const options = { keystore: held.keystore, limits: { maxInFlight: 1 } };
+  const { server, port } = await startTestServer(pki, options);
+  const client = await RawClient.open({ ...pki.client, port });
+  client.send(1, SIGN);
+  await held.reached(1);
+  const chunk = new Uint8Array(1_048_576);
+  let sentBytes = 0;
+  const gone = { value: false };
+  client.closed.then(() => gone.value = true);
+  while (!gone.value && !client.socket.writableNeedDrain && sentBytes < FLOOD_BYTES) {
+    client.socket.write(chunk);
+    sentBytes += chunk.length;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(sentBytes < FLOOD_BYTES, "the server took the whole flood in");
+  held.release[0]!();
+  client.socket.destroy();
+  await server.drain(0);
+});
+
+const FLOOD_BYTES = 256 * 1_048_576;

@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, beforeEach, test } from "node:test";
+import { KeylessError } from "../../src/errors/errors.ts";
+import { RawClient } from "../support/raw_client.ts";
+import { startTestServer, TestPki } from "../support/test_server.ts";
+
+let pki: TestPki;
+let directory: string;
+let path: string;
+let count = 0;
+
+before(async () => {
+  pki = await TestPki.create();
+  directory = mkdtempSync(join(tmpdir(), "keyless-unix-"));
+});
+beforeEach(() => {
+  path = join(directory, `${count++}.sock`);
+});
+after(() => rmSync(directory, { recursive: true }));
+
+const start = () => startTestServer(pki, { listen: [{ path }] });
+
+function refusal(pattern: RegExp) {
+  return (error: unknown) => {
+    assert.ok(error instanceof KeylessError);
+    assert.equal(error.code, "LISTEN");
+    assert.match(error.message, pattern);
+    assert.ok(error.message.includes(path));
+    return true;
+  };
+}
+
+test("mutual TLS is spoken on a UNIX socket that only its owner may open", async () => {
+  const { server } = await start();
+  assert.equal(lstatSync(path).mode & 0o777, 0o600);
+  assert.deepEqual(server.addresses, [`unix:${path}`]);
+  const client = await RawClient.open({ ...pki.client, path });
+  assert.equal((await client.ask(1, { opcode: 0xf1 }))?.opcode, 0xf2);
+  await assert.rejects(async () => {
+    const stranger = await RawClient.open({ ca: pki.client.ca, path } as typeof pki.client);
+    if (await stranger.ask(1, { opcode: 0xf1 }) === undefined) throw new Error("refused");
+  });
+  client.socket.destroy();
+  await server.drain(0);
+  assert.equal(existsSync(path), false);
+});
+
+test("TCP and UNIX socket are served at once", async () => {
+  const { server, port } = await startTestServer(pki, {
+    listen: [{ host: "127.0.0.1", port: 0 }, { path }],
+  });
+  for (const where of [{ path }, { port }]) {
+    const client = await RawClient.open({ ...pki.client, ...where });
+    assert.equal((await client.ask(1, { opcode: 0xf1 }))?.opcode, 0xf2);
+    client.socket.destroy();
+  }
+  await server.drain(0);
+});
+
+test("a UNIX socket has an idle timeout of its own", async () => {
+  const limits = { idleMs: 50, unixIdleMs: 400 };
+  const { server } = await startTestServer(pki, { listen: [{ path }], limits });
+  const client = await RawClient.open({ ...pki.client, path });
+  const begun = performance.now();
+  await client.closed;
+  assert.ok(performance.now() - begun > 200);
+  await server.drain(0);
+});
+
+test("a stale socket is replaced", async () => {
+  const script = `import { createServer } from "node:net"; import process from "node:process";
+    createServer().listen(process.argv.at(-1), () => process.kill(process.pid, "SIGKILL"));`;
+  await runScript(script, path);
+  assert.ok(lstatSync(path).isSocket());
+  const { server } = await start();
+  const client = await RawClient.open({ ...pki.client, path });
+  assert.equal((await client.ask(1, { opcode: 0xf1 }))?.opcode, 0xf2);
+  client.socket.destroy();
+  await server.drain(0);
+});
+
+test("a socket on which another process listens is left alone", async () => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(path, resolve));
+  await assert.rejects(start(), refusal(/another process listens on it/));
+  assert.ok(lstatSync(path).isSocket());
+  await new Promise((resolve) => other.close(resolve));
+});
+
+test("a symbolic link is refused, and what it leads to is left alone", async () => {
+  const target = `${path}.target`;
+  writeFileSync(target, "precious");
+  symlinkSync(target, path);
+  await assert.rejects(start(), refusal(/symbolic link/));
+  assert.equal(readFileSync(target, "utf8"), "precious");
+});
+
+test("a file that is no socket is refused and left alone", async () => {
+  writeFileSync(path, "precious");
+  await assert.rejects(start(), refusal(/no socket/));
+  assert.equal(readFileSync(path, "utf8"), "precious");
+});
+
+test("a path in a directory that is not there is refused", async () => {
+  path = join(directory, "none", "a.sock");
+  await assert.rejects(start(), refusal(/cannot listen/));
+});
+
+test("a port that is taken is refused with its number", async () => {
+  const { server, port } = await startTestServer(pki);
+  await assert.rejects(
+    startTestServer(pki, { listen: [{ host: "127.0.0.1", port }] }),
+    (error: unknown) => error instanceof KeylessError && error.message.includes(`port ${port}`),
+  );
+  await server.drain(0);
+});
+
+async function runScript(script: string, ...args: readonly string[]): Promise<void> {
+  const { spawn } = await import("node:child_process");
+  const file = join(directory, "script.mjs");
+  writeFileSync(file, script);
+  const child = spawn("node", [file, ...args], { stdio: "ignore" });
+  await new Promise((resolve) => child.on("close", resolve));
+}
