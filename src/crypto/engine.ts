@@ -31,6 +31,8 @@ export interface Engine {
   readonly name: EngineName;
   /** As the library spells it, for the log: "OpenSSL 3.0.19 27 Jan 2026". */
   readonly version: string;
+  /** What the operator should be told at the start: what this engine lacks or risks. */
+  readonly warning: string | undefined;
 
   /**
    * Parses one private key: PEM or DER; PKCS#8 (plain or encrypted), PKCS#1 or SEC1. The bytes stay

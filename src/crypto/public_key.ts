@@ -1,3 +1,11 @@
+import { createHash } from "node:crypto";
+import { RSAPublicKey } from "@peculiar/asn1-rsa";
+import { AsnConvert, AsnParser } from "@peculiar/asn1-schema";
+import { SubjectPublicKeyInfo } from "@peculiar/asn1-x509";
+import { fromBER } from "asn1js";
+import { toHex } from "../bytes/hex.ts";
+import { KeylessError } from "../errors/errors.ts";
+import { CURVE_NAMES, type CurveName, curveOf, CURVES } from "./curves.ts";
 import type { KeyType } from "./scheme.ts";
 
 /** What can be told of a key from its public half. */
@@ -5,8 +13,8 @@ export interface PublicKeyInfo {
   readonly type: KeyType;
   /** RSA: of the modulus; EC: of the field; Ed25519: 256. */
   readonly bits: number;
-  /** "P-256" and the like; undefined for keys that are not EC. */
-  readonly curve: string | undefined;
+  /** Undefined for keys that are not EC. */
+  readonly curve: CurveName | undefined;
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: Uint8Array;
   /** SHA-1 of the contents of the SubjectPublicKey bit string: 20 bytes (RFC 5280 4.2.1.2, method 1). */
@@ -14,3 +22,122 @@ export interface PublicKeyInfo {
   /** RSA: SHA-256 of the modulus in upper-case hexadecimal, 32 bytes; else undefined. */
   readonly digest: Uint8Array | undefined;
 }
+
+/**
+ * Describes a public key by its bytes alone: whether a point lies on its curve is not computed.
+ *
+ * @param spki SubjectPublicKeyInfo, DER (RFC 5280 4.1.2.7); kept in the result, not copied
+ * @throws KeylessError "KEY_FORMAT" for bytes that are none, "KEY_UNSUPPORTED" for a key that is
+ *   neither RSA, nor Ed25519, nor EC on one of `CURVES`
+ */
+export function describePublicKey(spki: Uint8Array): PublicKeyInfo {
+  const { algorithm, subjectPublicKey } = parseSpki(spki);
+  const key = new Uint8Array(subjectPublicKey);
+  const ski = sha("sha1", key);
+  switch (algorithm.algorithm) {
+    case RSA_ENCRYPTION: {
+      const modulus = modulusOf(subjectPublicKey);
+      const bits = modulus.length * 4 - Math.clz32(parseInt(modulus[0]!, 16)) + 28;
+      return { type: "rsa", bits, curve: undefined, spki, ski, digest: sha("sha256", modulus) };
+    }
+    case EC_PUBLIC_KEY: {
+      const curve = curveOfKey(algorithm.parameters);
+      checkPoint(key, curve);
+      return { type: "ec", bits: CURVES[curve].bits, curve, spki, ski, digest: undefined };
+    }
+    case ED25519:
+      if (key.length !== ED25519_BYTES) throw notPublic(`an Ed25519 key of ${key.length} bytes`);
+      return { type: "ed25519", bits: 256, curve: undefined, spki, ski, digest: undefined };
+    default:
+      throw unsupportedKey(ALGORITHM_NAMES.get(algorithm.algorithm) ?? algorithm.algorithm);
+  }
+}
+
+/** A key's kind and size as people say it: "RSA 2048", "EC P-256", "Ed25519". */
+export function keyLabel(info: PublicKeyInfo): string {
+  switch (info.type) {
+    case "rsa":
+      return `RSA ${info.bits}`;
+    case "ec":
+      return `EC ${info.curve}`;
+    case "ed25519":
+      return "Ed25519";
+  }
+}
+
+/** The error for a key of a kind that no engine serves; `what` begins the sentence. */
+export function unsupportedKey(what: string): KeylessError {
+  return new KeylessError(
+    "KEY_UNSUPPORTED",
+    `${what} is not supported; use RSA, Ed25519, or EC on ${CURVE_NAMES.join(", ")}`,
+  );
+}
+
+function parseSpki(spki: Uint8Array): SubjectPublicKeyInfo {
+  try {
+    const { offset, result } = fromBER(spki);
+    if (offset !== spki.length) throw new Error("bytes are left over or missing");
+    return AsnParser.fromASN(result, SubjectPublicKeyInfo);
+  } catch (error) {
+    throw notPublic("no SubjectPublicKeyInfo", error);
+  }
+}
+
+/** Upper-case digits without leading zeros: the form whose hash is a key's certificate digest. */
+function modulusOf(subjectPublicKey: ArrayBuffer): string {
+  let modulus: Uint8Array;
+  try {
+    modulus = new Uint8Array(AsnConvert.parse(subjectPublicKey, RSAPublicKey).modulus);
+  } catch (error) {
+    throw notPublic("no RSAPublicKey inside", error);
+  }
+  const digits = toHex(modulus).toUpperCase().replace(/^0+/, "");
+  const isNegative = modulus.length > 0 && modulus[0]! >= 0x80;
+  if (digits === "" || isNegative) throw notPublic("an RSA modulus that is not above zero");
+  return digits;
+}
+
+function curveOfKey(parameters: ArrayBuffer | null | undefined): CurveName {
+  const der = new Uint8Array(parameters ?? new ArrayBuffer(0));
+  const curve = curveOf(toHex(der));
+  if (curve !== undefined) return curve;
+  throw unsupportedKey(
+    der[0] === OBJECT_IDENTIFIER
+      ? "an EC key on another curve"
+      : "an EC key whose curve is spelled out instead of named",
+  );
+}
+
+/** SEC 1 section 2.3.3: uncompressed or compressed. */
+function checkPoint(point: Uint8Array, curve: CurveName): void {
+  const coordinate = Math.ceil(CURVES[curve].bits / 8);
+  const wanted = point[0] === 0x04
+    ? 1 + 2 * coordinate
+    : point[0] === 0x02 || point[0] === 0x03
+    ? 1 + coordinate
+    : undefined;
+  if (point.length !== wanted) throw notPublic(`no point of ${curve} inside`);
+}
+
+function sha(name: "sha1" | "sha256", bytes: Uint8Array | string): Uint8Array {
+  return new Uint8Array(createHash(name).update(bytes).digest());
+}
+
+function notPublic(why: string, cause?: unknown): KeylessError {
+  return new KeylessError("KEY_FORMAT", `not a public key that can be read: ${why}`, { cause });
+}
+
+const RSA_ENCRYPTION = "1.2.840.113549.1.1.1";
+const EC_PUBLIC_KEY = "1.2.840.10045.2.1";
+const ED25519 = "1.3.101.112";
+const ED25519_BYTES = 32;
+const OBJECT_IDENTIFIER = 0x06;
+
+/** Keys that are met but not served, by the name that people know them by. */
+const ALGORITHM_NAMES: ReadonlyMap<string, string> = new Map([
+  ["1.2.840.113549.1.1.10", "an RSA key restricted to PSS (id-RSASSA-PSS)"],
+  ["1.2.840.10040.4.1", "a DSA key"],
+  ["1.3.101.110", "an X25519 key"],
+  ["1.3.101.111", "an X448 key"],
+  ["1.3.101.113", "an Ed448 key"],
+]);

@@ -48,6 +48,7 @@ export const ERRORS = {
   CONFIG_VALUE: { exit: EXIT.USAGE, meaning: "a configuration value is not of its kind" },
   CONFIG_UNKNOWN: { exit: EXIT.USAGE, meaning: "a configuration key is not known" },
   CONFIG_NOT_YET: { exit: EXIT.USAGE, meaning: "a feature that this version does not have yet" },
+  DEV_DIRECTORY: { exit: EXIT.USAGE, meaning: "the directory of --dev cannot be used or made" },
   FILE_READ: { exit: EXIT.USAGE, meaning: "a file that was named cannot be read" },
 
   // keys and engines
@@ -62,6 +63,10 @@ export const ERRORS = {
     exit: EXIT.USAGE,
     meaning: "the crypto engine that was asked for is not there",
   },
+  KEY_MISMATCH: {
+    exit: EXIT.USAGE,
+    meaning: "a certificate and a private key do not belong together",
+  },
   CERTIFICATE_FORMAT: { exit: EXIT.USAGE, meaning: "a file holds no certificate that can be read" },
   SIGN_REFUSED: {
     exit: EXIT.CHECK_FAILED,
@@ -74,6 +79,7 @@ export const ERRORS = {
   KEY_NOT_FOUND: { exit: EXIT.CHECK_FAILED, meaning: "no key is known by this identifier" },
 
   // server
+  PID_FILE: { exit: EXIT.USAGE, meaning: "the file for the process id cannot be written" },
   LISTEN: { exit: EXIT.USAGE, meaning: "an address or socket cannot be listened on" },
   DRAIN_CUT: {
     exit: EXIT.CHECK_FAILED,
@@ -86,6 +92,10 @@ export const ERRORS = {
   CONNECTION_LOST: { exit: EXIT.CANNOT_CONNECT, meaning: "the connection ended before the answer" },
   DEADLINE: { exit: EXIT.CANNOT_CONNECT, meaning: "the answer did not come in time" },
   ABORTED: { exit: EXIT.CANNOT_CONNECT, meaning: "the caller gave the request up" },
+  QUEUE_FULL: {
+    exit: EXIT.CANNOT_CONNECT,
+    meaning: "as many requests wait for a server as may",
+  },
   TLS_REFUSED: { exit: EXIT.TLS_REFUSED, meaning: "one side does not accept the other's TLS" },
   REPLY_BROKEN: { exit: EXIT.SERVER_ERROR, meaning: "the server's bytes are not the protocol" },
   SERVER_ERROR: { exit: EXIT.SERVER_ERROR, meaning: "the server answered with an error code" },

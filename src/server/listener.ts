@@ -15,7 +15,10 @@ export interface ServerCredentials {
   readonly clientAuthority: Uint8Array;
 }
 
-/** Where to listen: a TCP port (0: the system chooses) or the path of a UNIX socket. */
+/**
+ * Where to listen: a TCP port (0: the system chooses) of a host ("": all addresses, IPv4 and IPv6)
+ * or the path of a UNIX socket.
+ */
 export type ListenAddress =
   | { readonly host: string; readonly port: number }
   | { readonly path: string };
@@ -164,15 +167,13 @@ function refusalReason(error: Error): string {
 
 /**
  * What the runtimes' codes mean (for a timeout Deno has a message only); what is not here is told
- * as the runtime tells it. Deno says of no refused certificate what was wrong with it.
+ * as the runtime tells it.
  */
 const REFUSALS: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: "its certificate has expired",
   CERT_NOT_YET_VALID: "its certificate is not yet valid",
   DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is of another authority (self-signed)",
-  ECONNRESET: "Deno" in globalThis
-    ? "it left in the handshake, or its certificate was not accepted"
-    : "it left in the handshake",
+  ECONNRESET: "it left in the handshake (Deno says no more of a certificate that is refused)",
   ERR_SSL_HTTP_REQUEST: "it spoke plain HTTP; this is a TLS port",
   ERR_SSL_NO_SHARED_CIPHER: "it has no cipher suite in common with this server",
   ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: "it sent no client certificate",
@@ -193,12 +194,13 @@ async function listenOnPort(
   try {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ port, host }, () => {
+      server.listen(host === "" ? { port } : { port, host }, () => {
         server.off("error", reject);
         resolve();
       });
     });
   } catch (error) {
-    throw new KeylessError("LISTEN", `cannot listen on ${host} port ${port}: ${messageOf(error)}`);
+    const where = `${host === "" ? "" : `${host} `}port ${port}`;
+    throw new KeylessError("LISTEN", `cannot listen on ${where}: ${messageOf(error)}`);
   }
 }

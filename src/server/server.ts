@@ -29,6 +29,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   return server;
 }
 
+/** How long a drain goes on reading. */
+const DRAIN_GRACE_MS = 100;
+
 /** Listeners and the connections that came through them. */
 export class Server {
   readonly #options: ServerOptions;
@@ -72,15 +75,18 @@ export class Server {
   }
 
   /**
-   * Stops accepting, answers what is in flight, closes every connection.
+   * Stops accepting, answers what is in flight, closes every connection. Requests that are on their
+   * way when it begins are still read, for a moment: their clients could not know.
    *
    * @returns how many requests were cut because `timeoutMs` had passed
    */
   async drain(timeoutMs: number): Promise<number> {
     this.#draining = true;
     for (const listener of this.#listeners) listener.close();
+    const graceMs = Math.min(DRAIN_GRACE_MS, timeoutMs);
+    await this.#emptyWithin(graceMs);
     for (const connection of this.#connections) connection.drain();
-    await this.#emptyWithin(timeoutMs);
+    await this.#emptyWithin(timeoutMs - graceMs);
     let cut = 0;
     for (const connection of this.#connections) {
       cut += connection.inFlight;

@@ -42,6 +42,7 @@ function prettyDestination(
   const pretty = prettyFactory({
     colorize: colour,
     singleLine: true,
+    ignore: "event,pid",
     translateTime: "SYS:yyyy-mm-dd HH:MM:ss.l",
   });
   return { write: (line) => destination.write(pretty(line)) };

@@ -6,13 +6,15 @@
  */
 export function printable(text: string, maxLength = MAX_PRINTABLE_LENGTH): string {
   const cut = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
-  return cut.toWellFormed().replace(UNSAFE, escape);
+  return cut.toWellFormed().replace(UNSAFE_CHARACTERS, escape);
 }
 
 export const MAX_PRINTABLE_LENGTH = 1_024;
 
-// deno-lint-ignore no-control-regex
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+/** What must not reach a terminal or a log line as it is. */
+export const UNSAFE_CHARACTERS =
+  // deno-lint-ignore no-control-regex
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 function escape(character: string): string {
   return `\\u{${character.charCodeAt(0).toString(16)}}`;

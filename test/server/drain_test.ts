@@ -43,6 +43,17 @@ test("a drain answers what is in flight, closes, and lets nobody in", async () =
   assert.equal(server.connections, 0);
 });
 
+test("a drain still reads what is on its way when it begins", async () => {
+  const { server, port } = await startTestServer(pki);
+  const client = await RawClient.open({ ...pki.client, port });
+  await client.ask(1, PING); // now it is past its handshake on both sides
+  const drained = server.drain(20_000);
+  client.send(2, PING);
+  assert.equal((await client.next())?.id, 2);
+  assert.equal(await client.next(), undefined);
+  assert.equal(await drained, 0);
+});
+
 test("a drain whose time runs out says how many requests it cut", async () => {
   const { keystore, arrived } = heldStore();
   const { server, port } = await startTestServer(pki, { keystore });

@@ -35,8 +35,9 @@ function sClient(...options: readonly string[]): Promise<string> {
   let output = "";
   const take = (chunk: Uint8Array) => {
     output += new TextDecoder().decode(chunk);
-    if (output.includes("Verify return code")) child.stdin.end("Q\n");
+    if (output.includes("Verify return code") && !child.stdin.writableEnded) child.stdin.end("Q\n");
   };
+  child.stdin.on("error", () => {}); // it may have ended by itself
   child.stdout.on("data", take);
   child.stderr.on("data", take);
   return new Promise((resolve) => child.on("close", () => resolve(output)));

@@ -1,0 +1,182 @@
+import process from "node:process";
+import {
+  Command,
+  type CommandUnknownOpts,
+  InvalidArgumentError,
+  Option,
+} from "@commander-js/extra-typings";
+import { MAX_TIMER_MS, parseDuration } from "../../src/config/duration.ts";
+import { SCHEMES } from "../../src/crypto/scheme.ts";
+import { KeylessError, messageOf } from "../../src/errors/errors.ts";
+import { addDevOptions, prepareDev } from "../dev_options.ts";
+import { addHelp } from "../help.ts";
+import { printJson, printText, printWarning, reportError } from "../output.ts";
+import type { Target, TargetResult } from "../ping/check_target.ts";
+import type { PingFlags } from "../ping/plan.ts";
+import type { Subject } from "../ping/question.ts";
+
+/** `keyless ping`: whether key servers answer, how fast, and what stands in the way. */
+export function pingCommand(): CommandUnknownOpts {
+  const command: CommandUnknownOpts = new Command("ping")
+    .description("ask key servers whether they answer, and how fast")
+    .argument("[targets...]", "host[:port], [IPv6][:port] or unix:/path (port: 2407)")
+    .option("--cert <file>", "the client's certificate, PEM")
+    .option("--key <file>", "its private key, PEM")
+    .option("--ca <file>", "the authorities that servers' certificates may come from, PEM")
+    .option("--server-name <name>", "what servers' certificates must be for (default: the host)")
+    .addOption(count("-c, --count <number>", "requests to each target", MAX_COUNT).default(4))
+    .addOption(duration("-i, --interval <duration>", "from one request to the next", 1_000, "1s"))
+    .addOption(
+      duration("-W, --timeout <duration>", "for connecting, and for each answer", 5_000, "5s", 1),
+    )
+    .addOption(
+      duration("--wait <duration>", "try again until healthy, for so long", 0, "not at all"),
+    )
+    .addOption(count("--min-healthy <number>", "so many targets are enough (default: all)"))
+    .addOption(
+      new Option("--op <operation>", "what to ask for").choices(["ping", "sign"]).default("ping"),
+    )
+    .option("--public <file>", "sign: by the key of this certificate, request or public key")
+    .option("--ski <hex>", "sign: by the key of this subject key identifier")
+    .addOption(
+      new Option("--scheme <scheme>", "sign: how (default: what suits the key)")
+        .choices(SIGN_SCHEMES),
+    )
+    .option("--json", "print one JSON document at the end")
+    .action((texts: string[]) => ping(texts, command.optsWithGlobals() as unknown as Flags));
+  addDevOptions(command);
+  addHelp(command, [
+    { line: "keyless ping --dev", what: "the server of keyless serve --dev" },
+    {
+      line: "keyless ping keys.example.net --cert client.pem --key client-key.pem --ca ca.pem",
+      what: "one server",
+    },
+    {
+      line: "keyless ping a b c --cert c.pem --key k.pem --ca ca.pem --min-healthy 2 --wait 2m",
+      what: "wait until two of three servers answer",
+    },
+    {
+      line: "keyless ping --dev --op sign --public example.com.pem -c 100 -i 0 --json",
+      what: "a hundred signatures, each verified",
+    },
+  ]);
+  return command;
+}
+
+type Flags = PingFlags & Readonly<Record<string, unknown>>;
+
+async function ping(texts: readonly string[], flags: Flags): Promise<void> {
+  const { readPlan } = await import("../ping/plan.ts");
+  const { checkAll, exitCodeOfAll } = await import("../ping/check_all.ts");
+  const report = await import("../ping/report.ts");
+  const { targets, subject, minHealthy } = readPlan(texts, flags, await prepareDev(flags));
+  const interrupt = listenForInterrupt();
+  const say = flags.json ? () => {} : printText;
+  const results = await checkAll(targets, {
+    subject,
+    minHealthy,
+    count: flags.count,
+    intervalMs: flags.interval,
+    timeoutMs: flags.timeout,
+    waitMs: flags.wait,
+    signal: interrupt.signal,
+    onWait: (target, result) => say(report.waitLine(target, result)),
+    observer: {
+      connected: (target, result) => say(report.connectedLine(target, result, subject)),
+      answered: (target, sequence, elapsedMs) =>
+        say(report.answerLine(target, sequence, elapsedMs, subject)),
+      failed: (target, sequence, error) => say(report.failureLine(target, sequence, error)),
+    },
+  });
+  const hints = await explainAll(targets, results, flags.timeout);
+  interrupt.end();
+  if (flags.json) {
+    printJson(report.pingDocument(targets, results, hints, subject, minHealthy));
+  } else {
+    printText(report.summaryText(targets, results, minHealthy));
+    reportFailures(subject, results, hints, flags["debug"] === true);
+  }
+  process.exitCode = exitCodeOfAll(results, minHealthy);
+}
+
+const MAX_COUNT = 1_000_000;
+const SIGN_SCHEMES = Object.keys(SCHEMES).filter((scheme) => scheme !== "rsa-decrypt");
+
+/** Ctrl-C ends the check, and what was measured is shown; a second one ends the process. */
+function listenForInterrupt(): { readonly signal: AbortSignal; end(): void } {
+  const controller = new AbortController();
+  const end = () => {
+    for (const signal of SIGNALS) process.off(signal, interrupt);
+  };
+  const interrupt = () => {
+    end();
+    controller.abort();
+  };
+  for (const signal of SIGNALS) process.on(signal, interrupt);
+  return { signal: controller.signal, end };
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+async function explainAll(
+  targets: readonly Target[],
+  results: readonly TargetResult[],
+  timeoutMs: number,
+): Promise<(string | undefined)[]> {
+  return await Promise.all(targets.map(async (target, at) => {
+    const refusal = results[at]!.failures.get("TLS_REFUSED");
+    if (refusal === undefined) return undefined;
+    const { explainRefusal } = await import("../ping/hints.ts");
+    return await explainRefusal(refusal.error, target, timeoutMs);
+  }));
+}
+
+/** What went wrong, once for each kind, and what to do: on stderr, as errors are. */
+function reportFailures(
+  subject: Subject,
+  results: readonly TargetResult[],
+  hints: readonly (string | undefined)[],
+  debug: boolean,
+): void {
+  for (const [at, { failures }] of results.entries()) {
+    for (const { error } of failures.values()) {
+      const hint = error.code === "TLS_REFUSED" ? hints[at] : undefined;
+      reportError(withHint(error, hint), { command: "ping", debug });
+    }
+  }
+  if (subject.verifies === false && results.some(({ timesMs }) => timesMs.length > 0)) {
+    printWarning("ping", "signatures were received, but not verified: give --public FILE");
+  }
+}
+
+function withHint(error: KeylessError, hint: string | undefined): KeylessError {
+  if (hint === undefined) return error;
+  return new KeylessError(error.code, `${error.message}\n  ${hint}`, { cause: error });
+}
+
+function duration(
+  flags: string,
+  description: string,
+  defaultMs: number,
+  defaultText: string,
+  leastMs = 0,
+): Option {
+  return new Option(flags, description).default(defaultMs, defaultText).argParser((given) => {
+    let milliseconds: number;
+    try {
+      milliseconds = parseDuration(given, MAX_TIMER_MS);
+    } catch (error) {
+      throw new InvalidArgumentError(messageOf(error));
+    }
+    if (milliseconds >= leastMs) return milliseconds;
+    throw new InvalidArgumentError(`It takes at least ${leastMs} ms.`);
+  });
+}
+
+function count(flags: string, description: string, most = MAX_COUNT): Option {
+  return new Option(flags, description).argParser((given) => {
+    const number = /^[0-9]{1,9}$/.test(given) ? Number(given) : 0;
+    if (number >= 1 && number <= most) return number;
+    throw new InvalidArgumentError(`It takes a whole number from 1 to ${most}.`);
+  });
+}

@@ -1,0 +1,189 @@
+import { X509Certificate } from "node:crypto";
+import { endpointText } from "../../src/client/endpoint.ts";
+import { ServerError } from "../../src/client/errors.ts";
+import type { KeylessError } from "../../src/errors/errors.ts";
+import { printable } from "../../src/telemetry/printable.ts";
+import { paint } from "../output.ts";
+import { exitCodeOfAll } from "./check_all.ts";
+import { daysLeft, exitCodeOf, isHealthy, type Target, type TargetResult } from "./check_target.ts";
+import { nameText } from "./hints.ts";
+import type { Subject } from "./question.ts";
+import { lossPercent, summarizeTimes } from "./statistics.ts";
+
+/** The version of the JSON document; it changes when a field changes its meaning or goes. */
+export const PING_JSON_VERSION = 1;
+
+/** A target as it is shown. */
+export function targetText({ endpoint }: Target): string {
+  return printable(endpointText(endpoint));
+}
+
+/** The phases of the first connection, and what the handshake settled. */
+export function connectedLine(target: Target, result: TargetResult, subject: Subject): string {
+  const { handshake, phasesMs } = result;
+  const phases: [string, number | undefined][] = [
+    ["resolve", phasesMs.resolve],
+    ["connect", phasesMs.connect],
+    ["TLS", phasesMs.tls],
+    [`first ${subject.name}`, result.timesMs[0]],
+  ];
+  const times = phases.flatMap(([name, ms]) => ms === undefined ? [] : [`${name} ${msText(ms)}`]);
+  const parts = times.length === 0 ? [] : [times.join(", ")];
+  if (handshake !== undefined) {
+    const certificate = new X509Certificate(handshake.serverCertificate);
+    const days = daysLeft(certificate);
+    const left = paint(days < FEW_DAYS ? "yellow" : "green", `${days} days left`);
+    parts.push(`${handshake.version} ${handshake.suite}`);
+    parts.push(`certificate ${nameText(certificate.subject)}, ${left}`);
+  }
+  const address = handshake === undefined || target.endpoint.kind === "unix"
+    ? ""
+    : ` (${handshake.address})`;
+  return `${paint("bold", targetText(target))}${address}: ${parts.join("; ") || "not reached"}`;
+}
+
+export function answerLine(
+  target: Target,
+  sequence: number,
+  elapsedMs: number,
+  subject: Subject,
+): string {
+  const verdict = subject.verifies ? " verified" : "";
+  const what = subject.name === "ping" ? "" : ` ${subject.name}${verdict}`;
+  return `${targetText(target)}: seq=${sequence}${what} time=${msText(elapsedMs)}`;
+}
+
+export function failureLine(target: Target, sequence: number, error: KeylessError): string {
+  return `${targetText(target)}: seq=${sequence} ${paint("red", codeText(error))}`;
+}
+
+/** Why a target is waited for. */
+export function waitLine(target: Target, result: TargetResult): string {
+  const codes = [...result.failures.values()].map(({ error }) => codeText(error));
+  return `${targetText(target)}: waiting, not healthy yet: ${codes.join(", ")}`;
+}
+
+/** The summary of every target, and of all together where there are several. */
+export function summaryText(
+  targets: readonly Target[],
+  results: readonly TargetResult[],
+  minHealthy: number,
+): string {
+  const lines = targets.map((target, at) => summaryOf(target, results[at]!));
+  if (targets.length > 1) {
+    const healthy = results.filter(isHealthy).length;
+    const enough = paint(healthy >= minHealthy ? "green" : "red", `${healthy} healthy`);
+    lines.push(`--- ${targets.length} targets, ${enough}, ${minHealthy} needed ---`);
+  }
+  return lines.join("\n");
+}
+
+function summaryOf(target: Target, result: TargetResult): string {
+  const { sent, received, timesMs } = result;
+  const loss = lossPercent(sent, received);
+  const errors = received - timesMs.length;
+  const errorText = errors === 0 ? "" : `, ${paint("red", `${errors} wrong`)}`;
+  const lossText = paint(loss > 0 ? "red" : "green", `${trimmed(loss)}% loss`);
+  const lines = [
+    `--- ${targetText(target)} ---`,
+    `${sent} sent, ${received} received, ${lossText}${errorText}`,
+  ];
+  const times = summarizeTimes(timesMs);
+  if (times !== undefined) {
+    const numbers = [times.min, times.avg, times.max, times.p99].map(msDigits).join("/");
+    lines.push(`min/avg/max/p99 = ${numbers} ms`);
+  }
+  return lines.join("\n");
+}
+
+/** All results as one document; times in milliseconds. */
+export function pingDocument(
+  targets: readonly Target[],
+  results: readonly TargetResult[],
+  hints: readonly (string | undefined)[],
+  subject: Subject,
+  minHealthy: number,
+): Readonly<Record<string, unknown>> {
+  const exitCode = exitCodeOfAll(results, minHealthy);
+  return {
+    version: PING_JSON_VERSION,
+    healthy: exitCode === 0,
+    exitCode,
+    healthyTargets: results.filter(isHealthy).length,
+    minHealthy,
+    operation: subject.name,
+    verified: subject.verifies ?? null,
+    targets: results.map((result, at) => targetDocument(targets[at]!, result, hints[at])),
+  };
+}
+
+function targetDocument(
+  target: Target,
+  result: TargetResult,
+  hint: string | undefined,
+): Readonly<Record<string, unknown>> {
+  const { handshake, phasesMs, sent, received, timesMs, failures } = result;
+  const times = summarizeTimes(timesMs);
+  return {
+    target: endpointText(target.endpoint),
+    healthy: isHealthy(result),
+    exitCode: exitCodeOf(result),
+    address: handshake?.address ?? null,
+    phasesMs: {
+      resolve: rounded(phasesMs.resolve),
+      connect: rounded(phasesMs.connect),
+      tls: rounded(phasesMs.tls),
+      first: rounded(timesMs[0]),
+    },
+    tls: handshake === undefined ? null : { version: handshake.version, suite: handshake.suite },
+    certificate: handshake === undefined ? null : certificateDocument(handshake.serverCertificate),
+    sent,
+    received,
+    lossPercent: rounded(lossPercent(sent, received)),
+    timesMs: times === undefined ? null : {
+      min: rounded(times.min),
+      avg: rounded(times.avg),
+      max: rounded(times.max),
+      p99: rounded(times.p99),
+    },
+    errors: [...failures.values()].map(({ error, count }) => ({
+      code: error.code,
+      wireCode: error instanceof ServerError ? error.wireCode : null,
+      count,
+      message: error.message,
+    })),
+    hint: hint ?? null,
+  };
+}
+
+function certificateDocument(der: Uint8Array): Readonly<Record<string, unknown>> {
+  const certificate = new X509Certificate(der);
+  return {
+    subject: certificate.subject.trim().replaceAll("\n", ", "),
+    issuer: certificate.issuer.trim().replaceAll("\n", ", "),
+    notAfter: new Date(certificate.validTo).toISOString(),
+    daysLeft: daysLeft(certificate),
+  };
+}
+
+const FEW_DAYS = 30;
+
+function codeText(error: KeylessError): string {
+  return error instanceof ServerError ? `${error.code} ${error.wireCode}` : error.code;
+}
+
+function msText(ms: number): string {
+  return `${msDigits(ms)} ms`;
+}
+
+function msDigits(ms: number): string {
+  return ms.toFixed(ms < 1 ? 3 : ms < 100 ? 2 : 0);
+}
+
+function trimmed(number: number): string {
+  return String(Number(number.toFixed(2)));
+}
+
+function rounded(ms: number | undefined): number | null {
+  return ms === undefined ? null : Math.round(ms * 1_000) / 1_000;
+}

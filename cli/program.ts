@@ -1,0 +1,53 @@
+import process from "node:process";
+import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import manifest from "../package.json" with { type: "json" };
+import { addHelp } from "./help.ts";
+import { configCommand } from "./commands/config.ts";
+import { serveCommand } from "./commands/serve.ts";
+import { keysCommand } from "./commands/keys.ts";
+import { pingCommand } from "./commands/ping.ts";
+
+/** The commands, one file each. What is slow to load is imported inside their actions. */
+const COMMANDS: readonly (() => CommandUnknownOpts)[] = [
+  serveCommand,
+  configCommand,
+  keysCommand,
+  pingCommand,
+];
+
+/** The command line of `keyless`, ready to parse; parsing throws, it never ends the process. */
+export function createProgram(): CommandUnknownOpts {
+  const program = new Command("keyless")
+    .description(manifest.description)
+    .version(versionText(), "-V, --version", "print the version and the runtime")
+    .option("--debug", "show where an error was thrown")
+    .exitOverride()
+    .showSuggestionAfterError()
+    // `reportError` writes the errors of every kind
+    .configureOutput({ outputError: () => {} })
+    .configureHelp({ showGlobalOptions: true });
+  for (const create of COMMANDS) program.addCommand(inherit(create(), program));
+  addHelp(program, [
+    {
+      line: "keyless serve --dev",
+      what: "try it: throw-away keys and certificates, loopback alone",
+    },
+    { line: "keyless serve --config-file /etc/keyless/gokeyless.yaml", what: "serve real keys" },
+    { line: "keyless config check", what: "find what is wrong before serving" },
+  ]);
+  return program;
+}
+
+/** `keyless 0.1.0 (bun 1.4.4, linux x64)`. */
+export function versionText(): string {
+  const { bun, deno, node } = process.versions;
+  const runtime = bun ? `bun ${bun}` : deno ? `deno ${deno}` : `node ${node}`;
+  return `keyless ${manifest.version} (${runtime}, ${process.platform} ${process.arch})`;
+}
+
+/** `addCommand`, unlike `command`, does not hand on how errors and help are handled. */
+function inherit(command: CommandUnknownOpts, parent: CommandUnknownOpts): CommandUnknownOpts {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inherit(child, command);
+  return command;
+}

@@ -1,0 +1,79 @@
+# Read by the scripts beside it, from the project's root: brings what they need onto a machine that has
+# Node and npm. Every function says what is missing and how to get it, and fails where it cannot help.
+
+# What is needed besides Node and npm: how to see it, and the Debian or Ubuntu package that brings it.
+missing_packages() {
+  command -v openssl >/dev/null 2>&1 || echo openssl
+  has_library libcrypto.so.3 || echo libssl3
+}
+
+need_node() {
+  for tool in node npm; do
+    if ! command -v "$tool" >/dev/null 2>&1; then
+      complain "$tool is missing. Install Node.js $NODE_MAJOR or newer with npm: https://nodejs.org/"
+      return 1
+    fi
+  done
+  major=$(node -p 'process.versions.node.split(".")[0]')
+  if [ "$major" -lt "$NODE_MAJOR" ]; then
+    complain "Node.js $major is too old; $NODE_MAJOR or newer is needed: https://nodejs.org/"
+    return 1
+  fi
+}
+
+# Installs missing packages as root; else fails, naming them.
+need_packages() {
+  missing=$(missing_packages | tr '\n' ' ')
+  missing=${missing% }
+  [ -n "$missing" ] || return 0
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing $missing"
+    # shellcheck disable=SC2086 # several packages
+    if apt-get -q update </dev/null && DEBIAN_FRONTEND=noninteractive \
+      apt-get -q install -y --no-install-recommends $missing </dev/null; then
+      missing=$(missing_packages | tr '\n' ' ')
+      missing=${missing% }
+      [ -n "$missing" ] || return 0
+    fi
+  fi
+  complain "missing: $missing. Install with: sudo apt-get install -y $missing"
+  return 1
+}
+
+# Installs the npm packages where they are missing, or older than the lock file; Bun and Deno too.
+need_node_modules() {
+  installed=node_modules/.package-lock.json # npm writes it last
+  if [ ! -e "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")" ]; then
+    echo "installing the npm packages"
+    npm ci --no-audit --no-fund </dev/null || {
+      complain "npm ci failed; see above."
+      return 1
+    }
+    touch "$installed"
+  fi
+  need_runtime bun install.js && need_runtime deno install.cjs
+}
+
+NODE_MAJOR=20
+
+# Where npm is set up to run no install scripts, the package's own one has still to be run.
+need_runtime() {
+  "node_modules/.bin/$1" --version >/dev/null 2>&1 ||
+    (cd "node_modules/$1" && node "$2" </dev/null) || true
+  "node_modules/.bin/$1" --version >/dev/null 2>&1 || {
+    complain "node_modules/.bin/$1 does not run on this machine. Remove node_modules and try again."
+    return 1
+  }
+}
+
+has_library() {
+  for folder in /lib /lib64 /usr/lib /usr/lib64 /usr/local/lib /usr/local/lib64 /lib/*-linux-gnu* \
+    /usr/lib/*-linux-gnu*; do
+    [ ! -e "$folder/$1" ] || return 0
+  done
+  return 1
+}
+
+complain() {
+  echo "$0: $1" >&2
+}

@@ -1,0 +1,39 @@
+import { KeylessError } from "../errors/errors.ts";
+import type { ErrorCode } from "../errors/table.ts";
+import { wireErrorText } from "../protocol/errors.ts";
+
+/** The server answered with an error code. Such an answer is final: it is never asked again. */
+export class ServerError extends KeylessError {
+  override readonly name = "ServerError";
+  /** The byte of the protocol's error table. */
+  readonly wireCode: number;
+
+  constructor(wireCode: number, server: string) {
+    super("SERVER_ERROR", `${server} answered error ${wireCode}: ${wireErrorText(wireCode)}`);
+    this.wireCode = wireCode;
+  }
+}
+
+/** What can go wrong between here and the server; worth a second attempt on a new connection. */
+export type TransportCode = Extract<
+  ErrorCode,
+  "RESOLVE" | "CONNECT" | "TLS_REFUSED" | "CONNECTION_LOST" | "REPLY_BROKEN"
+>;
+
+/**
+ * The request got no answer because of what lies between here and the server. `cause` is the
+ * runtime's own error where there was one.
+ */
+export class TransportError extends KeylessError {
+  override readonly name = "TransportError";
+
+  constructor(code: TransportCode, message: string, options?: ErrorOptions) {
+    super(code, message, options);
+  }
+}
+
+/** The code of a runtime's error: "ECONNREFUSED", "CERT_HAS_EXPIRED"; empty where it has none. */
+export function causeCode(thrown: unknown): string {
+  if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) return "";
+  return typeof thrown.code === "string" ? thrown.code : "";
+}

@@ -1,0 +1,74 @@
+import { messageOf } from "../errors/errors.ts";
+import { causeCode, TransportError } from "./errors.ts";
+
+/** Who refused whom, as far as the runtime's error tells. */
+export type RefusalKind =
+  /** We do not trust the server's certificate. */
+  | "untrusted"
+  /** The server's certificate is for other names. */
+  | "name"
+  /** The server sent an alert: most often it does not accept our certificate. */
+  | "alert"
+  /** The server closed the connection in the middle of the handshake. */
+  | "closed"
+  /** What answers is not TLS. */
+  | "not-tls"
+  | "other";
+
+/** Sorts the error of a failed handshake; the runtimes' codes differ, and are known here alone. */
+export function refusalKind(thrown: unknown): RefusalKind {
+  const code = causeCode(thrown);
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return "name";
+  if (code.includes("ALERT")) return "alert";
+  if (CLOSED_CODES.has(code)) return "closed";
+  if (code.includes("WRONG_VERSION_NUMBER")) return "not-tls";
+  if (VERIFY_CODES.test(code)) return "untrusted";
+  return "other";
+}
+
+/** The error of a handshake that failed: what stood in the way, and what to do. */
+export function handshakeError(thrown: unknown, server: string, name: string): TransportError {
+  const reason = REASONS[refusalKind(thrown)](thrown, name);
+  return new TransportError("TLS_REFUSED", `no TLS with ${server}: ${reason}`, { cause: thrown });
+}
+
+/** The alert's name in words ("unknown ca"), or undefined where the error is no alert. */
+export function alertName(thrown: unknown): string | undefined {
+  const name = /ALERT_(.+)$/.exec(causeCode(thrown))?.[1];
+  return name?.toLowerCase().replaceAll("_", " ");
+}
+
+/** The names that a certificate is for, as the runtime lists them; empty where it has none. */
+export function certificateNames(thrown: unknown): string {
+  if (typeof thrown !== "object" || thrown === null || !("cert" in thrown)) return "";
+  const names = (thrown.cert as { readonly subjectaltname?: unknown } | undefined)?.subjectaltname;
+  return typeof names === "string" ? onOneLine(names) : "";
+}
+
+const CLOSED_CODES: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "ERR_STREAM_DESTROYED"]);
+
+/** The verification results of OpenSSL (X509_verify_cert_error_string), as codes. */
+const VERIFY_CODES = /CERT|CRL|ISSUER|VERIFY|SELF_SIGNED|PURPOSE|INVALID_CA|PATH_LENGTH|CHAIN/;
+
+const REASONS: Readonly<Record<RefusalKind, (thrown: unknown, name: string) => string>> = {
+  untrusted: (thrown) =>
+    `the server's certificate is not accepted (${onOneLine(messageOf(thrown))}); ` +
+    "it must come from the given CA, be valid today, and be meant for servers",
+  name: (thrown, name) =>
+    `the server's certificate is not for ${name}, ` +
+    `but for ${certificateNames(thrown) || "its common name alone"}; ` +
+    "say which of these names is meant",
+  alert: (thrown) =>
+    `the server refused with the alert "${alertName(thrown)}"; ` +
+    "see that the client's certificate is one that the server's CA issued, and is valid today",
+  closed: () =>
+    "the server closed the connection during the handshake; " +
+    "either it refused the client's certificate, or what listens there does not speak TLS",
+  "not-tls": () => "what listens there does not speak TLS; is it the right port?",
+  other: (thrown) => onOneLine(messageOf(thrown)),
+};
+
+/** What a certificate says must not end a line of ours. */
+function onOneLine(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
+}

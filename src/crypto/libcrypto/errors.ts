@@ -1,0 +1,22 @@
+import type { Libcrypto } from "../../runtime/libcrypto.ts";
+
+/**
+ * What OpenSSL's error queue says, oldest first: "asn1 encoding routines::wrong tag". Empties the
+ * queue. The texts name functions' reasons; they hold no data.
+ */
+export function takeErrors(libcrypto: Libcrypto): string[] {
+  const reasons: string[] = [];
+  for (let code = libcrypto.ERR_get_error(); code !== 0; code = libcrypto.ERR_get_error()) {
+    reasons.push(textOf(libcrypto, code));
+  }
+  return reasons;
+}
+
+function textOf(libcrypto: Libcrypto, code: number): string {
+  const buffer = new Uint8Array(MAX_TEXT_BYTES);
+  libcrypto.ERR_error_string_n(code, buffer, buffer.length);
+  const text = new TextDecoder().decode(buffer.subarray(0, buffer.indexOf(0)));
+  return text.replace(/^error:[0-9A-F]+:/, "");
+}
+
+const MAX_TEXT_BYTES = 256;

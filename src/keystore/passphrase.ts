@@ -1,0 +1,43 @@
+import { Buffer } from "node:buffer";
+import { KeylessError } from "../errors/errors.ts";
+import { namePath } from "./key_failures.ts";
+import { readRegularFile } from "./read_file.ts";
+
+/**
+ * The passphrase of encrypted keys: the first line of a file, without its end.
+ *
+ * @returns the caller's, to be overwritten after use
+ * @throws KeylessError "FILE_READ" where the file cannot be read, "KEY_PASSPHRASE" where its first
+ *   line is empty
+ */
+export function readPassphraseFile(path: string): Uint8Array {
+  const { bytes } = readFile(path);
+  try {
+    const line = Buffer.from(bytes.buffer, bytes.byteOffset, firstLineLength(bytes));
+    if (line.length > 0) return new Uint8Array(line);
+  } finally {
+    bytes.fill(0);
+  }
+  throw new KeylessError(
+    "KEY_PASSPHRASE",
+    `the passphrase file ${namePath(path)} begins with an empty line; the first line counts`,
+  );
+}
+
+function readFile(path: string): { readonly bytes: Uint8Array } {
+  try {
+    return readRegularFile(path, MAX_FILE_BYTES);
+  } catch (cause) {
+    if (!(cause instanceof KeylessError)) throw cause;
+    const message = `the passphrase file ${namePath(path)} ${cause.message}`;
+    throw new KeylessError(cause.code, message, { cause });
+  }
+}
+
+function firstLineLength(bytes: Uint8Array): number {
+  const lineFeed = bytes.indexOf(0x0a);
+  const end = lineFeed < 0 ? bytes.length : lineFeed;
+  return bytes[end - 1] === 0x0d ? end - 1 : end;
+}
+
+const MAX_FILE_BYTES = 4_096;

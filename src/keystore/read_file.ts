@@ -1,0 +1,60 @@
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
+import { KeylessError } from "../errors/errors.ts";
+import { systemReason } from "../errors/system.ts";
+
+export interface FileContents {
+  /** The caller's; who reads secrets overwrites them. */
+  readonly bytes: Uint8Array;
+  /** Permission bits of the file itself, also where the path is a link to it. */
+  readonly mode: number;
+}
+
+/**
+ * Reads a regular file, following links. Never waits: FIFOs, sockets and devices are refused before
+ * they are opened.
+ *
+ * @throws KeylessError "FILE_READ" for a file that cannot be read, is not regular, or is larger than
+ *   `limitBytes`. Its message is the reason alone, without the path.
+ */
+export function readRegularFile(path: string, limitBytes: number): FileContents {
+  let file: number | undefined;
+  try {
+    checkKind(statSync(path));
+    // it may have been swapped since: opening without waiting, and looking again
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = fstatSync(file);
+    checkKind(found);
+    if (found.size > limitBytes) {
+      throw unreadable(`is too large: ${found.size} bytes, at most ${limitBytes} are read`);
+    }
+    return { bytes: readAll(file, found.size), mode: found.mode & 0o777 };
+  } catch (thrown) {
+    if (thrown instanceof KeylessError) throw thrown;
+    throw unreadable(`cannot be read: ${systemReason(thrown)}`, thrown);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+function checkKind(found: Stats): void {
+  if (found.isFile()) return;
+  if (found.isDirectory()) throw unreadable("is a directory, not a file");
+  if (found.isFIFO()) throw unreadable("is a FIFO, not a regular file");
+  if (found.isSocket()) throw unreadable("is a socket, not a regular file");
+  throw unreadable("is a device, not a regular file");
+}
+
+function readAll(file: number, sizeBytes: number): Uint8Array {
+  const bytes = new Uint8Array(sizeBytes);
+  let at = 0;
+  while (at < sizeBytes) {
+    const count = readSync(file, bytes, at, sizeBytes - at, null);
+    if (count === 0) throw unreadable("was cut short while it was being read");
+    at += count;
+  }
+  return bytes;
+}
+
+function unreadable(why: string, cause?: unknown): KeylessError {
+  return new KeylessError("FILE_READ", why, { cause });
+}

@@ -1,0 +1,71 @@
+import { fromBER } from "asn1js";
+import { KeylessError, messageOf } from "../errors/errors.ts";
+import { derOf, pemBlocks } from "./pem.ts";
+import { x509 } from "./x509.ts";
+
+/** What is read of a certificate. */
+export interface Certificate {
+  /** RFC 4514 text, "CN=leaf, O=Example"; may be empty, and may hold any character. */
+  readonly subject: string;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Uint8Array;
+}
+
+/** What is read of a certificate signing request. */
+export type CertificateRequest = Pick<Certificate, "subject" | "spki">;
+
+/**
+ * Reads the certificates of a file: PEM, one or several, or one as DER. Signatures and dates are
+ * not judged.
+ *
+ * @returns at least one, in the file's order
+ * @throws KeylessError "CERTIFICATE_FORMAT" where there is none, or one that cannot be read
+ */
+export function readCertificates(file: Uint8Array): [Certificate, ...Certificate[]] {
+  const blocks = pemBlocks(file).filter(({ label }) => CERTIFICATE_LABELS.has(label));
+  const [first, ...others] = blocks.map((block) => parseCertificate(derOf(block)));
+  return first === undefined ? [parseCertificate(file)] : [first, ...others];
+}
+
+/** @throws KeylessError "CERTIFICATE_FORMAT" */
+export function parseCertificate(der: Uint8Array): Certificate {
+  return parse("certificate", der, (bytes) => {
+    const { subject, notBefore, notAfter, publicKey } = new x509.X509Certificate(bytes);
+    return { subject, notBefore, notAfter, spki: new Uint8Array(publicKey.rawData) };
+  });
+}
+
+/**
+ * Reads a PKCS#10 request (RFC 2986); its signature is not verified.
+ *
+ * @throws KeylessError "CERTIFICATE_FORMAT"
+ */
+export function parseCertificateRequest(der: Uint8Array): CertificateRequest {
+  return parse("certificate signing request", der, (bytes) => {
+    const { subject, publicKey } = new x509.Pkcs10CertificateRequest(bytes);
+    return { subject, spki: new Uint8Array(publicKey.rawData) };
+  });
+}
+
+export const CERTIFICATE_LABELS: ReadonlySet<string> = new Set(["CERTIFICATE", "X509 CERTIFICATE"]);
+export const REQUEST_LABELS: ReadonlySet<string> = new Set([
+  "CERTIFICATE REQUEST",
+  "NEW CERTIFICATE REQUEST",
+]);
+
+function parse<T>(what: string, der: Uint8Array, read: (der: Uint8Array<ArrayBuffer>) => T): T {
+  try {
+    // the library takes other encodings for DER too, and overlooks what follows the value
+    if (der[0] !== SEQUENCE || fromBER(der).offset !== der.length) throw new Error("not DER");
+    return read(new Uint8Array(der));
+  } catch (cause) {
+    const why = messageOf(cause);
+    throw new KeylessError("CERTIFICATE_FORMAT", `not a ${what} that can be read: ${why}`, {
+      cause,
+    });
+  }
+}
+
+const SEQUENCE = 0x30;

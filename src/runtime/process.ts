@@ -1,0 +1,44 @@
+import process from "node:process";
+import type { SymbolTable } from "./ffi.ts";
+import { findLibrary, systemLibraryPaths } from "./system_library.ts";
+
+/** What the system let us do; false where it did not, or where it is not Linux. */
+export interface CoreDumpGuard {
+  /** No core is dumped whatever the limits say, and other processes of the user cannot attach. */
+  readonly undumpable: boolean;
+  /** The limit on core files is 0, soft and hard; child processes inherit it. */
+  readonly noCoreFile: boolean;
+}
+
+/**
+ * Keeps keys out of core dumps, for the life of the process: prctl(PR_SET_DUMPABLE, 0) and
+ * setrlimit(RLIMIT_CORE, 0). Never throws; the caller tells the operator what failed.
+ *
+ * An undumpable process cannot be debugged or traced but by root.
+ */
+export function disableCoreDumps(): CoreDumpGuard {
+  if (process.platform !== "linux") return { undumpable: false, noCoreFile: false };
+  const libc = findLibrary(LIBC_PATHS, LIBC);
+  if (libc.path === undefined) return { undumpable: false, noCoreFile: false };
+  const { prctl, setrlimit } = libc.functions;
+  return {
+    undumpable: prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) === 0,
+    noCoreFile: setrlimit(RLIMIT_CORE, new BigUint64Array(2)) === 0,
+  };
+}
+
+/** Where the C library is looked for: glibc's by its name, musl's by the machine's. */
+export const LIBC_PATHS: readonly string[] = [
+  "libc.so.6",
+  "libc.musl-x86_64.so.1",
+  "libc.musl-aarch64.so.1",
+].flatMap(systemLibraryPaths);
+
+const LIBC = {
+  prctl: ["int", "int", "size", "size", "size", "size"],
+  setrlimit: ["int", "int", "buffer"], // struct rlimit: soft and hard, 64 bits each
+} as const satisfies SymbolTable;
+
+// linux/prctl.h, asm-generic/resource.h
+const PR_SET_DUMPABLE = 4;
+const RLIMIT_CORE = 4;

@@ -1,0 +1,277 @@
+import assert from "node:assert/strict";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { SETTING_KEYS } from "../../src/config/settings.ts";
+import { Authority } from "../../src/pki/authority.ts";
+import { type DevDirectory, prepareDevDirectory } from "../../src/pki/dev.ts";
+import { type CliResult, runCli } from "../support/cli.ts";
+
+const SLOW = { timeout: 30_000 };
+
+const directory = mkdtempSync(join(tmpdir(), "keyless-config-"));
+let dev: DevDirectory;
+before(async () => {
+  dev = await prepareDevDirectory(join(directory, "dev"));
+});
+after(() => rmSync(directory, { recursive: true }));
+
+/** Runs `keyless config COMMAND` in a directory of its own that holds this gokeyless.yaml. */
+async function run(
+  command: string,
+  yaml: string,
+  args: readonly string[] = [],
+  env: Record<string, string> = {},
+): Promise<CliResult> {
+  const cwd = mkdtempSync(join(directory, "run-"));
+  writeFileSync(join(cwd, "gokeyless.yaml"), yaml);
+  return await runCli(["config", command, ...args], { cwd, env });
+}
+
+function working(): string {
+  return [
+    `auth_cert: ${dev.serverCertificate}`,
+    `auth_key: ${dev.serverKey}`,
+    `cloudflare_ca_cert: ${dev.ca}`,
+    `private_key_stores: [{dir: ${dev.keysDirectory}}]`,
+    "",
+  ].join("\n");
+}
+
+describe("keyless config check", () => {
+  test("says what it has found, and exits 0", SLOW, async () => {
+    const { code, stdout, stderr } = await run("check", working());
+    assert.equal(stderr, "");
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^ok {2}configuration {2}gokeyless\.yaml$/m);
+    assert.match(stdout, /^ok {2}certificate {4}CN=keyless dev server, until 20\d\d-/m);
+    assert.match(stdout, /^ok {2}clients' CA {4}CN=keyless dev CA$/m);
+    assert.match(stdout, /^ok {2}engine {9}libcrypto, OpenSSL 3\./m);
+    assert.match(stdout, /^ok {2}keys {11}[1-9]\d*$/m);
+  });
+
+  test("says the same as JSON", SLOW, async () => {
+    const { code, stdout, stderr } = await run("check", working(), ["--json"]);
+    assert.equal(code, 0, stderr);
+    const found = JSON.parse(stdout);
+    assert.equal(found.ok, true);
+    assert.equal(found.configFile, "gokeyless.yaml");
+    assert.ok(found.keys > 0);
+    assert.deepEqual(found.warnings, []);
+    assert.deepEqual(found.problems, []);
+  });
+
+  test("refuses an unknown key, with its place and the nearest one", SLOW, async () => {
+    const { code, stdout, stderr } = await run("check", `${working()}log_level: 1\n`);
+    assert.equal(code, 2, stderr);
+    assert.equal(stdout, "");
+    assert.equal(
+      stderr,
+      'keyless config check: gokeyless.yaml:5:1: "log_level" is no setting; ' +
+        "did you mean loglevel?\n",
+    );
+  });
+
+  test("tells all problems of a file as JSON", SLOW, async () => {
+    const yaml = "port: x\nprot: 1\norigin_ca_api_key: [secret]\n";
+    const { code, stdout, stderr } = await run("check", yaml, ["--json"]);
+    assert.equal(code, 2, stderr);
+    assert.ok(!stdout.includes("secret"));
+    const { ok, problems } = JSON.parse(stdout);
+    assert.equal(ok, false);
+    assert.deepEqual(
+      problems.map((problem: Record<string, string>) => [problem["code"], problem["place"]]),
+      [
+        ["CONFIG_VALUE", "gokeyless.yaml:1:7"],
+        ["CONFIG_UNKNOWN", "gokeyless.yaml:2:1"],
+        ["CONFIG_VALUE", "gokeyless.yaml:3:20"],
+      ],
+    );
+  });
+
+  test("refuses a key of another certificate, and a key that is none, at once", SLOW, async () => {
+    const broken = join(directory, "broken.key");
+    writeFileSync(broken, "no key", { mode: 0o600 });
+    const args = ["--auth-key", dev.clientKey, "--private-key-files", broken];
+    const { code, stderr } = await run("check", working(), args);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^keyless config check: 2 things stand in the way:$/m);
+    assert.match(
+      stderr,
+      /^ {2}auth_key .*client-key\.pem is not the key of auth_cert .*server\.pem/m,
+    );
+    assert.match(stderr, /broken\.key: no private key/);
+  });
+
+  for (
+    const [flag, why] of [
+      ["--auth-cert", /auth_cert \S+empty\.pem holds no certificate/],
+      ["--auth-key", /auth_key \S+empty\.pem holds no private key/],
+      ["--cloudflare-ca-cert", /cloudflare_ca_cert \S+empty\.pem holds no certificate/],
+    ] as const
+  ) {
+    test(`refuses an empty file for ${flag}, and names it`, SLOW, async () => {
+      const empty = join(directory, "empty.pem");
+      writeFileSync(empty, "", { mode: 0o600 });
+      const { code, stderr } = await run("check", working(), [flag, empty]);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, why);
+    });
+
+    test(`refuses a missing file for ${flag}, and names it`, SLOW, async () => {
+      const missing = join(directory, "missing.pem");
+      const { code, stderr } = await run("check", working(), [flag, missing]);
+      assert.equal(code, 2, stderr);
+      assert.match(
+        stderr,
+        /^keyless config check: \w+ \S+missing\.pem cannot be read: no such file/,
+      );
+    });
+  }
+
+  test("says how to go on where enrolment would be needed", SLOW, async () => {
+    const yaml = "hostname: a.example\nzone_id: z\norigin_ca_api_key: v1.0-secret\n";
+    const { code, stderr } = await run("check", yaml);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /there is no server\.pem and no server-key\.pem, and requesting/);
+    assert.ok(!stderr.includes("v1.0-secret"));
+  });
+
+  test("accepts the settings of an enrolment whose certificate is there", SLOW, async () => {
+    const yaml = `${working()}hostname: a.example\nzone_id: z\norigin_ca_api_key: v1.0-secret\n`;
+    const { code, stderr } = await run("check", yaml);
+    assert.equal(stderr, "");
+    assert.equal(code, 0, stderr);
+  });
+
+  test("warns of a certificate that has expired, and of a key open to others", SLOW, async () => {
+    const authority = await Authority.create("another CA");
+    const { certificatePem, keyPem } = await authority.issue({
+      commonName: "old\u001b[31m",
+      usages: ["server"],
+      notBefore: new Date("2020-01-01"),
+      notAfter: new Date("2020-02-01"),
+    });
+    const [certificate, key] = [join(directory, "old.pem"), join(directory, "old-key.pem")];
+    writeFileSync(certificate, certificatePem);
+    writeFileSync(key, keyPem, { mode: 0o644 });
+    const args = ["--auth-cert", certificate, "--auth-key", key];
+    const { code, stderr } = await run("check", working(), args);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /warning: auth_key \S+old-key\.pem is open to others; chmod 600 it/);
+    assert.match(stderr, /warning: auth_cert .*CN=old.*\[31m.* has expired on 2020-02-01T00:00:00/);
+    assert.ok(!stderr.includes("\u001b"));
+  });
+
+  test("warns where there are no keys", SLOW, async () => {
+    const empty = join(directory, "no-keys");
+    mkdirSync(empty, { recursive: true });
+    const { code, stdout, stderr } = await run("check", working(), ["--private-key-dirs", empty]);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /warning: there are no keys to serve: name directories/);
+    assert.match(stdout, /^ok {2}keys {11}0$/m);
+  });
+
+  test("with --keep-going leaves a broken key out, and names it", SLOW, async () => {
+    const keys = join(directory, "some-keys");
+    mkdirSync(keys);
+    copyFileSync(dev.clientKey, join(keys, "good.key"));
+    writeFileSync(join(keys, "bad.key"), "no key", { mode: 0o600 });
+    const args = ["--private-key-dirs", keys];
+    const refused = await run("check", working(), args);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /bad\.key: /);
+    const { code, stdout, stderr } = await run("check", working(), [...args, "--keep-going"]);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /warning: a key is left out: \S+bad\.key: /);
+    assert.match(stdout, /^ok {2}keys {11}1, 1 left out$/m);
+  });
+
+  test("refuses a passphrase file that is missing", SLOW, async () => {
+    const { code, stderr } = await run("check", working(), ["--passphrase-file", "/nonexistent"]);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /the passphrase file \/nonexistent cannot be read: no such file/);
+  });
+});
+
+describe("keyless config show", () => {
+  test("lists every setting, its value, and where it is from", SLOW, async () => {
+    const { code, stdout, stderr } = await run("show", "port: 1234\n", ["-l", "warning"], {
+      KEYLESS_BIND: "::1",
+    });
+    assert.equal(code, 0, stderr);
+    const rows = stdout.trimEnd().split("\n").map((line) => line.trim().split(/ {2,}/));
+    assert.deepEqual(rows[0], ["KEY", "VALUE", "FROM"]);
+    assert.deepEqual(rows.slice(1).map(([key]) => key), SETTING_KEYS);
+    assert.ok(stdout.includes("\nport                 1234 "));
+    assert.deepEqual(rows.find(([key]) => key === "port")?.[2], "file gokeyless.yaml:1");
+    assert.deepEqual(rows.find(([key]) => key === "bind"), [
+      "bind",
+      "::1",
+      "environment KEYLESS_BIND",
+    ]);
+    assert.deepEqual(rows.find(([key]) => key === "loglevel"), [
+      "loglevel",
+      "2",
+      "flag --loglevel",
+    ]);
+    assert.deepEqual(rows.find(([key]) => key === "idle_timeout"), [
+      "idle_timeout",
+      "30s",
+      "default",
+    ]);
+  });
+
+  test("masks secrets that are set, in text and in JSON", SLOW, async () => {
+    const env = { KEYLESS_PASSPHRASE: "correct horse" };
+    for (const args of [[], ["--json"]]) {
+      const { code, stdout, stderr } = await run("show", "origin_ca_api_key: v1.0-k", args, env);
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout.split("********").length, 3);
+      for (const secret of ["horse", "v1.0-k"]) assert.ok(!(stdout + stderr).includes(secret));
+    }
+    const { stdout } = await run("show", "");
+    assert.ok(!stdout.includes("*****"));
+  });
+
+  test("warns of an unknown key and goes on, on stderr alone", SLOW, async () => {
+    const { code, stdout, stderr } = await run("show", "prot: 1\n", ["--json"]);
+    assert.equal(code, 0, stderr);
+    assert.equal(
+      stderr,
+      'keyless config show: warning: gokeyless.yaml:1:1: "prot" is no setting; ' +
+        "did you mean port? (ignored)\n",
+    );
+    assert.equal(JSON.parse(stdout).configFile, "gokeyless.yaml");
+  });
+
+  test("tells Kubernetes' variable from a port", SLOW, async () => {
+    const env = { KEYLESS_PORT: "tcp://10.0.0.1:2407" };
+    const { code, stdout, stderr } = await run("show", "", ["--json"], env);
+    assert.equal(code, 0, stderr);
+    assert.match(
+      stderr,
+      /warning: environment KEYLESS_PORT: ignored, .* enableServiceLinks: false/,
+    );
+    assert.deepEqual(JSON.parse(stdout).settings.port, { value: "2407", origin: "default" });
+  });
+
+  test("escapes control characters of values", SLOW, async () => {
+    for (const args of [[], ["--json"]]) {
+      const { stdout } = await run("show", 'hostname: "a\\e[31m\\u202eb"\n', args);
+      assert.ok(!stdout.includes("\u001b") && !stdout.includes("\u202e"));
+      assert.match(stdout, /hostname.*a.*\[31m.*b/s);
+    }
+  });
+
+  test("reads the file that --config-file names, and no other", SLOW, async () => {
+    const named = join(directory, "named.yaml");
+    writeFileSync(named, "port: 4321\n");
+    const { stdout } = await run("show", "port: 1\n", ["--json", "-c", named]);
+    assert.deepEqual(JSON.parse(stdout).settings.port, {
+      value: "4321",
+      origin: `file ${named}:1`,
+    });
+  });
+});

@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { resolveSettings } from "../../src/config/load.ts";
+import type { FlagTexts } from "../../src/config/sources.ts";
+
+describe("the environment", () => {
+  for (const variable of ["KEYLESS_PORT", "KEYLESS_METRICS_PORT"]) {
+    for (const value of ["tcp://10.0.0.1:2407", "udp://10.0.0.1:53", "tcp://[fd00::1]:2407"]) {
+      test(`${variable}=${value} is Kubernetes' own: ignored, named, with the mend`, () => {
+        const { settings, warnings } = load({ [variable]: value });
+        assert.equal(settings.port, 2_407);
+        assert.equal(settings.metrics_port, 2_406);
+        assert.equal(warnings.length, 1);
+        assert.match(warnings[0] ?? "", new RegExp(`^environment ${variable}: ignored`));
+        assert.match(warnings[0] ?? "", /rename the Service.*enableServiceLinks: false.*give --/);
+      });
+    }
+  }
+
+  test("variables that are not known are not ours", () => {
+    const env = {
+      KEYLESS_SERVICE_HOST: "10.0.0.1",
+      KEYLESS_PORT_2407_TCP: "tcp://x",
+      KEYLESS: "1",
+    };
+    assert.deepEqual(load(env).warnings, []);
+  });
+
+  test("a bad value names its variable", () => {
+    assert.throws(() => load({ KEYLESS_LOGLEVEL: "loud" }), {
+      code: "CONFIG_VALUE",
+      message: /^environment KEYLESS_LOGLEVEL: loglevel is "loud"; give 0 to 5/,
+    });
+  });
+
+  for (
+    const [variable, mend] of [
+      ["KEYLESS_PRIVATE_KEY_DIRS", /give --private-key-dirs$/],
+      ["KEYLESS_PRIVATE_KEY_FILES", /give --private-key-files$/],
+      ["KEYLESS_PRIVATE_KEY_STORES", /set it in the file$/],
+    ] as const
+  ) {
+    test(`${variable} is ignored with a warning`, () => {
+      const { settings, warnings } = load({ [variable]: "/a" });
+      assert.deepEqual(settings.private_key_stores, []);
+      assert.match(warnings.join(), mend);
+    });
+  }
+
+  test("problems of file, environment and flags come together, in that order", () => {
+    assert.throws(
+      () => load({ KEYLESS_BIND: "a b" }, { max_connections: "0" }, "port: x\n"),
+      (error: Error) => {
+        const places = error.message.split("\n").slice(1).map((line) =>
+          /^ {2}(.*?): /.exec(line)?.[1]
+        );
+        assert.deepEqual(places, ["f:1:7", "environment KEYLESS_BIND", "flag --max-connections"]);
+        return true;
+      },
+    );
+  });
+
+  test("a bad value is refused also where a flag overrides it", () => {
+    assert.throws(() => load({}, { port: "1" }, "port: x\n"), { code: "CONFIG_VALUE" });
+  });
+});
+
+describe("private_key_dirs and private_key_files", () => {
+  test("replace the stores of the file", () => {
+    const { settings, origins } = load(
+      {},
+      { private_key_dirs: "/d1,/d2", private_key_files: "/f" },
+      "private_key_stores: [{dir: /other}]",
+    );
+    assert.deepEqual(settings.private_key_stores, [{ dir: "/d1" }, { dir: "/d2" }, { file: "/f" }]);
+    assert.equal(
+      origins.private_key_stores,
+      "flag --private-key-dirs, flag --private-key-files",
+    );
+  });
+
+  test("replace also stores that this version does not have", () => {
+    const { settings } = load({}, { private_key_files: "/f" }, "private_key_stores: [{uri: x}]");
+    assert.deepEqual(settings.private_key_stores, [{ file: "/f" }]);
+  });
+});
+
+describe("secrets", () => {
+  const secret = "v1.0-\0secret";
+
+  test("are not echoed where they are refused", () => {
+    for (
+      const attempt of [
+        () => load({ KEYLESS_ORIGIN_CA_API_KEY: secret }),
+        () => load({}, { origin_ca_api_key: secret }),
+        () => load({}, {}, `origin_ca_api_key: ${JSON.stringify(secret)}`),
+        () => load({}, {}, `origin_ca_api_key: [${JSON.stringify(secret)}]`),
+        () => load({ KEYLESS_PASSPHRASE: secret }),
+        () => load({}, {}, `passphrase: ${JSON.stringify(secret)}`),
+        () => load({}, {}, `origin_ca_api_key: "v1.0-secret`),
+        () => load({}, {}, `origin_ca_api_key: !secret [}`),
+        () => load({}, {}, `origin_ca_api_key: "\\secret"`),
+      ]
+    ) {
+      assert.throws(attempt, (error: Error) => {
+        assert.ok(!error.message.includes("secret"), error.message);
+        return "code" in error && String(error.code).startsWith("CONFIG_");
+      });
+    }
+  });
+
+  test("two passphrases are one too many", () => {
+    const env = { KEYLESS_PASSPHRASE: "horse", KEYLESS_PASSPHRASE_FILE: "/p" };
+    assert.throws(() => load(env), (error: Error) => {
+      return /passphrase_file is set as well/.test(error.message) &&
+        !error.message.includes("horse");
+    });
+  });
+});
+
+describe("a setting of a later version", () => {
+  for (
+    const [text, warned] of [
+      ["metrics_port: 2406", true],
+      ["metrics_port: off", false],
+      ["tracing_enabled: true", true],
+      ["tracing_enabled: false", false],
+      ["tracing_address: localhost", false],
+      ["sign_timeout: 2s", true],
+      ["sign_timeout: 0", false],
+      ["sign_retry_count: 1", true],
+      ["sign_retry_count: 0", false],
+    ] as const
+  ) {
+    test(`${text} ${warned ? "warns once" : "says nothing"}`, () => {
+      const { warnings } = load({}, {}, text);
+      assert.equal(warnings.length, warned ? 1 : 0);
+      if (warned) assert.match(warnings[0] ?? "", /^f:1:\d+: [a-z_]+: this version does not /);
+    });
+  }
+});
+
+describe("port off", () => {
+  test("is fine beside a UNIX socket", () => {
+    assert.equal(load({}, { port: "off", unix_socket: "/run/x" }).settings.port, "off");
+  });
+
+  test("leaves nothing to listen on without one", () => {
+    assert.throws(() => load({ KEYLESS_PORT: "off" }), {
+      code: "CONFIG_VALUE",
+      message: /^environment KEYLESS_PORT: port is off and unix_socket is not set/,
+    });
+  });
+});
+
+function load(env: Record<string, string>, flags: FlagTexts = {}, text?: string) {
+  const file = text === undefined ? undefined : { path: "f", text };
+  return resolveSettings({ flags, env, file, unknownKeys: "refuse" });
+}

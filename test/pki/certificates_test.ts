@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { KeylessError } from "../../src/errors/errors.ts";
+import { Authority } from "../../src/pki/authority.ts";
+import { readCertificates } from "../../src/pki/certificates.ts";
+import { derOf, pemBlocks } from "../../src/pki/pem.ts";
+
+function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function refuses(file: Uint8Array): void {
+  assert.throws(() => readCertificates(file), (error) => {
+    assert.ok(error instanceof KeylessError, String(error));
+    assert.equal(error.code, "CERTIFICATE_FORMAT");
+    assert.match(error.message, /^not a certificate that can be read: /);
+    return true;
+  });
+}
+
+describe("readCertificates", () => {
+  test("reads subject and dates of every certificate, in the file's order", async () => {
+    const authority = await Authority.create("the CA");
+    const notBefore = new Date("2026-01-02T03:04:05Z");
+    const notAfter = new Date("2055-06-07T08:09:10Z");
+    const leaf = await authority.issue({ commonName: "leaf", usages: [], notBefore, notAfter });
+    const file = bytesOf(leaf.keyPem + leaf.certificatePem + authority.certificatePem);
+    const [first, second, ...rest] = readCertificates(file);
+    assert.deepEqual(rest, []);
+    assert.equal(first.subject, "CN=leaf");
+    assert.deepEqual([first.notBefore, first.notAfter], [notBefore, notAfter]);
+    assert.equal(second?.subject, "CN=the CA");
+
+    const [block] = pemBlocks(bytesOf(leaf.certificatePem));
+    assert.ok(block);
+    assert.deepEqual(readCertificates(derOf(block)), [first]);
+  });
+
+  test("refuses a file without a certificate, and one of which one is broken", async () => {
+    const { certificatePem } = await Authority.create("the CA");
+    const { keyPem } = await (await Authority.create("x")).issue({ commonName: "y", usages: [] });
+    for (const text of ["", "hello", keyPem]) refuses(bytesOf(text));
+    refuses(bytesOf(certificatePem.replace("MII", "AII")));
+    refuses(bytesOf(certificatePem + certificatePem.slice(0, -100)));
+    refuses(bytesOf(certificatePem + "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"));
+  });
+});
+
+describe("pemBlocks", () => {
+  const labelsOf = (text: string) => pemBlocks(bytesOf(text)).map(({ label }) => label);
+
+  test("finds each block, whatever stands around it", () => {
+    const text =
+      "x-----BEGIN A-----\nYQ==\n-----END A-----y\n-----BEGIN B C-----\n-----END B C-----";
+    const [first, second] = pemBlocks(bytesOf(text));
+    assert.deepEqual([first?.label, second?.label], ["A", "B C"]);
+    assert.deepEqual(derOf(first!), bytesOf("a"));
+    assert.deepEqual(derOf(second!), new Uint8Array(0));
+  });
+
+  test("lets a block without an end take what is left", () => {
+    assert.deepEqual(labelsOf("-----BEGIN A-----\nYQ==\n-----END B-----\n-----BEGIN B-----"), [
+      "A",
+    ]);
+    assert.deepEqual(labelsOf("-----BEGIN A"), []);
+  });
+
+  test("takes a label of 64 bytes, and passes over a longer one", () => {
+    const block = (label: string) => `-----BEGIN ${label}-----\n-----END ${label}-----\n`;
+    assert.deepEqual(labelsOf(block("x".repeat(64))), ["x".repeat(64)]);
+    assert.deepEqual(labelsOf(block("x".repeat(65)) + block("A")), ["A"]);
+  });
+});

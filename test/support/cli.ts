@@ -1,0 +1,79 @@
+import { Buffer } from "node:buffer";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import process from "node:process";
+
+export interface CliOptions {
+  /** Added to the test's own environment, of which no KEYLESS_ variable is handed on. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** What stands on stdin; nothing where it is left out. */
+  readonly input?: string | Uint8Array;
+}
+
+export interface CliResult {
+  /** The exit code; null where a signal ended it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `keyless ARGS` to its end, under the runtime that runs the test. */
+export async function runCli(
+  args: readonly string[],
+  options: CliOptions = {},
+): Promise<CliResult> {
+  const child = spawnCli(args, options);
+  child.stdin.on("error", () => {}); // it may end without reading
+  child.stdin.end(options.input ?? "");
+  return await resultOf(child);
+}
+
+/**
+ * Starts `keyless ARGS` under the runtime that runs the test, or the executable that
+ * KEYLESS_TEST_EXECUTABLE names. The caller ends it.
+ */
+export function spawnCli(
+  args: readonly string[],
+  options: CliOptions = {},
+): ChildProcessWithoutNullStreams {
+  const executable = process.env["KEYLESS_TEST_EXECUTABLE"];
+  return executable
+    ? start([executable, ...args], options)
+    : spawnScript(new URL("../../cli/main.ts", import.meta.url), args, options);
+}
+
+/** Starts a script under the runtime that runs the test. The caller ends it. */
+export function spawnScript(
+  script: URL,
+  args: readonly string[],
+  options: CliOptions = {},
+): ChildProcessWithoutNullStreams {
+  const run = process.versions["deno"] ? ["run", "-A", "--no-check"] : [];
+  return start([process.execPath, ...run, fileURLToPath(script), ...args], options);
+}
+
+/** What a process writes, and its exit code, once it has ended. */
+export async function resultOf(child: ChildProcessWithoutNullStreams): Promise<CliResult> {
+  const out: Uint8Array[] = [];
+  const err: Uint8Array[] = [];
+  child.stdout.on("data", (chunk: Uint8Array) => out.push(chunk));
+  child.stderr.on("data", (chunk: Uint8Array) => err.push(chunk));
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  return { code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+}
+
+function start(
+  [command, ...args]: readonly [string, ...string[]],
+  { env = {}, cwd }: CliOptions,
+): ChildProcessWithoutNullStreams {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("KEYLESS_"));
+  return spawn(command, args, {
+    cwd,
+    env: { ...Object.fromEntries(inherited), ...env },
+    stdio: "pipe",
+  });
+}
