@@ -3,6 +3,9 @@ import { writeFileSync } from "node:fs";
 import { formatValue } from "../src/config/kinds.ts";
 import { flagOf, isReadFrom, SETTING_KEYS, settingOf, variableOf } from "../src/config/settings.ts";
 import { ERRORS, EXIT_MEANINGS } from "../src/errors/table.ts";
+import { WIRE_ERRORS } from "../src/protocol/errors.ts";
+import { OPCODES } from "../src/protocol/opcodes.ts";
+import { ITEMS, PADDING_TAG } from "../src/protocol/tags.ts";
 
 /** The text of docs/errors.md. */
 export function errorsPage(): string {
@@ -63,6 +66,94 @@ export function configurationPage(): string {
   ].join("\n");
 }
 
+/** The text of docs/protocol.md. */
+export function protocolPage(): string {
+  const items = ITEMS.map((item) =>
+    `| ${hexByte(item.tag)} | ${item.name} | ${FORMS[item.form]}${
+      "lengths" in item && item.form === "bytes" ? `, ${item.lengths.join(" or ")}` : ""
+    } |`
+  );
+  const opcodes = OPCODES.map((row) =>
+    `| ${hexByte(row.code)} | ${row.name} | ${row.type} | ${"scheme" in row ? row.scheme : ""} |`
+  );
+  const errors = Object.values(WIRE_ERRORS).map(({ code, text }) => `| ${code} | ${text} |`);
+  return `${PROTOCOL_HEAD}
+## Items
+
+Written in this order. An unknown tag is ignored; a known one may stand once.
+
+| tag | item | value |
+| --- | ---- | ----- |
+${items.join("\n")}
+| ${hexByte(PADDING_TAG)} | padding | ignored |
+
+## Opcodes
+
+The scheme is the name that \`keyless ping --scheme\` and the client take.
+
+| byte | name | type | scheme |
+| ---- | ---- | ---- | ------ |
+${opcodes.join("\n")}
+
+A sign request's payload is the digest, already computed; Ed25519 takes the message itself. The raw RSA
+decryption takes a block of modulus length and answers the whole padded block: removing the padding, in
+constant time, is the client's part.
+
+## Errors
+
+An error reply (0xff) has one of these bytes as its payload; any other is an unknown error.
+
+| byte | text |
+| ---- | ---- |
+${errors.join("\n")}
+
+${PROTOCOL_CASES}`;
+}
+
+function hexByte(byte: number): string {
+  return `0x${byte.toString(16).padStart(2, "0")}`;
+}
+
+const FORMS = { byte: "1 byte", bytes: "bytes", text: "UTF-8" } as const;
+
+const PROTOCOL_HEAD = `# The protocol
+
+Made from the tables of \`src/protocol\` by \`deno task docs\`.
+
+Keyless SSL 1.0 over mutually authenticated TLS, on TCP (2407) or a UNIX socket. Integers are big-endian.
+
+\`\`\`
+packet:  major u8 = 1 | minor u8 = 0 | length u16 = bytes after the header | id u32 | body
+body:    items, each  tag u8 | length u16 | value
+\`\`\`
+
+Packets are filled up to 1,024 bytes with one padding item. A client may have up to 1,024 requests
+outstanding on a connection (\`max_in_flight\`); answers come in any order, with the id of their request.
+`;
+
+const PROTOCOL_CASES = `## Replies, case by case
+
+| input | reply |
+| ----- | ----- |
+| another major version | error 4 |
+| an item that overruns the body, stands twice, or has a length that its tag forbids | error 7 |
+| one or two bytes after the last item | error 7 |
+| no opcode, an unknown one, or Custom without a handler | error 5 |
+| a reply's opcode | error 6 |
+| Seal, Unseal, RPC | error 8 |
+| no SKI and no certificate digest; either unknown, zero or of a wrong length | error 2 |
+| an opcode that the key cannot serve | error 1 |
+| a digest of a length that the opcode does not have | error 1 |
+| RSA decrypt of a block of another length, or not below the modulus | error 1 |
+| a broken trace span or request context | served; they are ignored |
+
+The connection lives on in every case. It ends when a request stands incomplete, or nothing is asked, for
+\`idle_timeout\`; when its client takes no replies for \`write_timeout\`; and when the server drains.
+`;
+
+/** Where the page of \`protocolPage\` stands. */
+export const PROTOCOL_PAGE = new URL("../docs/protocol.md", import.meta.url);
+
 /** Where the page of `configurationPage` stands. */
 export const CONFIGURATION_PAGE = new URL("../docs/configuration.md", import.meta.url);
 
@@ -72,4 +163,5 @@ export const ERRORS_PAGE = new URL("../docs/errors.md", import.meta.url);
 if (import.meta.main) {
   writeFileSync(ERRORS_PAGE, errorsPage());
   writeFileSync(CONFIGURATION_PAGE, configurationPage());
+  writeFileSync(PROTOCOL_PAGE, protocolPage());
 }

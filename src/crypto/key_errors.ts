@@ -35,12 +35,20 @@ export function passphraseWrong(): KeylessError {
   );
 }
 
+/** For a library that does not tell the two apart. */
+export function passphraseWrongOr(where: string): KeylessError {
+  return new KeylessError(
+    "KEY_PASSPHRASE",
+    `the passphrase does not open the private key, or its encryption is not supported by ` +
+      `${where}; check --passphrase-file or KEYLESS_PASSPHRASE, or encrypt the key anew: ${ENCRYPT_ANEW}`,
+  );
+}
+
 /** A right passphrase would not mend it. */
 export function encryptionUnsupported(where: string): KeylessError {
   return new KeylessError(
     "KEY_UNSUPPORTED",
-    `the private key's encryption is not supported by ${where}; encrypt it anew: ` +
-      "openssl pkcs8 -topk8 -v2 aes256 -in FILE -out NEW",
+    `the private key's encryption is not supported by ${where}; encrypt it anew: ${ENCRYPT_ANEW}`,
   );
 }
 
@@ -58,3 +66,4 @@ export const MAX_KEY_FILE_BYTES = 1_048_576;
 export const OPENSSH_LABEL = "OPENSSH PRIVATE KEY";
 
 const FORMATS = "wanted is PEM or DER of PKCS#8, PKCS#1 or SEC1";
+const ENCRYPT_ANEW = "openssl pkcs8 -topk8 -v2 aes256 -in FILE -out NEW";

@@ -16,9 +16,9 @@ import { DIGEST_BYTES, type Hash, SCHEMES, type SignScheme } from "./scheme.ts";
  * OpenSSL 3: in constant time, at the machine's speed. A key's handle is the address of an
  * `EVP_PKEY`, which several threads may use at once.
  *
- * ECDSA goes to `ECDSA_sign` itself: an `EVP_PKEY_CTX` for each signature costs P-256 a tenth of its
- * speed, and its first one a second copy of the key. OpenSSL checks an RSA result that it made by
- * the Chinese remainder theorem before it gives it out.
+ * ECDSA goes to `ECDSA_sign` itself: an `EVP_PKEY_CTX` for each signature costs P-256 a tenth of
+ * its speed, and the first one a second copy of the key. OpenSSL checks an RSA result that it made
+ * by the Chinese remainder theorem before it gives it out.
  */
 export class LibcryptoEngine implements Engine {
   readonly name = "libcrypto";

@@ -17,7 +17,7 @@ export interface PublicKeyInfo {
   readonly curve: CurveName | undefined;
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: Uint8Array;
-  /** SHA-1 of the contents of the SubjectPublicKey bit string: 20 bytes (RFC 5280 4.2.1.2, method 1). */
+  /** SHA-1 of what the SubjectPublicKey bit string holds: 20 bytes (RFC 5280 4.2.1.2, method 1). */
   readonly ski: Uint8Array;
   /** RSA: SHA-256 of the modulus in upper-case hexadecimal, 32 bytes; else undefined. */
   readonly digest: Uint8Array | undefined;

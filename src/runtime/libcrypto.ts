@@ -46,8 +46,8 @@ const VERSION_MAJOR_SHIFT = 28;
 const OPENSSL_INIT_NO_ATEXIT = 0x0008_0000;
 
 /**
- * None of them is variadic or a macro, and all are in 3.0. A `long *` or `size_t *`, and any pointer
- * to a pointer, is a BigUint64Array of one; an `int *` is one too, read as its low half.
+ * None of them is variadic or a macro, and all are in 3.0. A `long *` or `size_t *`, and any
+ * pointer to a pointer, is a BigUint64Array of one; an `int *` is one too, read as its low half.
  */
 const SYMBOLS = {
   OPENSSL_init_crypto: ["int", "size", "pointer"],

@@ -4,9 +4,9 @@ import { messageOf } from "../errors/errors.ts";
 import { type Functions, openLibrary, type SymbolTable } from "./ffi.ts";
 
 /**
- * Where a shared library may lie: the folders of the system's own packages, by absolute path. A bare
- * name would be looked up in the current directory too. /usr/local is left out: what lies there gets
- * no security updates, and on some systems others than root may write to it.
+ * Where a shared library may lie: the folders of the system's own packages, by absolute path. A
+ * bare name would be looked up in the current directory too. /usr/local is left out: what lies
+ * there gets no security updates, and on some systems others than root may write to it.
  */
 export function systemLibraryPaths(fileName: string): readonly string[] {
   const triplet = MULTIARCH[process.arch];

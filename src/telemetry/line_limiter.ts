@@ -1,22 +1,27 @@
-/** What was held back of one kind of line for one client when its window ended. */
-export interface HeldBack {
+/** A kind of line that a client causes, for a reason of which there are few. */
+export interface LineSource {
   readonly kind: string;
   readonly client: string;
+  readonly reason: string;
+}
+
+/** What was held back of one source when its window ended. */
+export interface HeldBack extends LineSource {
   readonly count: number;
 }
 
 export interface LineLimiterOptions {
-  /** Lines of a kind that a client may cause in a window before the rest are counted only. */
+  /** Lines that a source may cause in a window before the rest are counted only. */
   readonly burst: number;
   readonly windowMs: number;
-  /** Clients told apart at once; those beyond share one place, so that memory stays bounded. */
-  readonly maxClients: number;
+  /** Sources told apart at once; those beyond share one place, so that memory stays bounded. */
+  readonly maxSources: number;
   readonly report: (held: HeldBack) => void;
 }
 
 /**
- * Keeps those who can cause log lines from flooding the log: a few lines of each kind and client
- * pass, the rest are counted and summed up in one line at the end of the window.
+ * Keeps those who can cause log lines from flooding the log: a few lines of each source pass,
+ * the rest are counted and summed up in one line at the end of the window.
  */
 export class LineLimiter {
   readonly #options: LineLimiterOptions;
@@ -28,12 +33,13 @@ export class LineLimiter {
   }
 
   /** Whether this line may be written. */
-  admits(kind: string, client: string): boolean {
-    const key = `${kind}\n${client}`;
+  admits(source: LineSource): boolean {
+    const { kind, client, reason } = source;
+    const key = `${kind}\n${client}\n${reason}`;
     const entry = this.#seen.get(key) ??
-      (this.#seen.size < this.#options.maxClients
-        ? this.#start(key, kind, client)
-        : this.#seen.get(kind) ?? this.#start(kind, kind, OTHERS));
+      (this.#seen.size < this.#options.maxSources
+        ? this.#start(key, source)
+        : this.#seen.get(kind) ?? this.#start(kind, { ...source, client: OTHERS, reason: "" }));
     entry.count += 1;
     return entry.count <= this.#options.burst;
   }
@@ -43,23 +49,21 @@ export class LineLimiter {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const { burst, report } = this.#options;
-    for (const { kind, client, count } of this.#seen.values()) {
-      if (count > burst) report({ kind, client, count: count - burst });
+    for (const { count, ...source } of this.#seen.values()) {
+      if (count > burst) report({ ...source, count: count - burst });
     }
     this.#seen.clear();
   }
 
-  #start(key: string, kind: string, client: string): Entry {
-    const entry = { kind, client, count: 0 };
+  #start(key: string, source: LineSource): Entry {
+    const entry = { ...source, count: 0 };
     this.#seen.set(key, entry);
     this.#timer ??= unreferenced(setTimeout(() => this.flush(), this.#options.windowMs));
     return entry;
   }
 }
 
-interface Entry {
-  readonly kind: string;
-  readonly client: string;
+interface Entry extends LineSource {
   count: number;
 }
 

@@ -5,7 +5,7 @@ import { formatIp } from "../protocol/ip.ts";
 import { opcodeName } from "../protocol/opcodes.ts";
 import type { Operation } from "../protocol/operation.ts";
 import { requestIdOf } from "../protocol/request_context.ts";
-import { LineLimiter } from "./line_limiter.ts";
+import { type HeldBack, LineLimiter } from "./line_limiter.ts";
 import type { Log } from "./log.ts";
 import { printable } from "./printable.ts";
 
@@ -35,16 +35,16 @@ export class ServerLog {
     this.#log = log;
     this.#debug = options.debug ?? false;
     const windowMs = options.windowMs ?? WINDOW_MS;
-    const report = ({ kind, client, count }: { kind: string; client: string; count: number }) =>
-      log.warn({ event: kind, client, count }, `${count} more like this from ${client}`);
-    this.#strangers = new LineLimiter({ burst: 1, windowMs, maxClients: MAX_CLIENTS, report });
-    this.#clients = new LineLimiter({ burst: 10, windowMs, maxClients: MAX_CLIENTS, report });
+    const report = ({ kind, client, reason, count }: HeldBack) =>
+      log.warn({ event: kind, client, reason, count }, `${count} more like this from ${client}`);
+    this.#strangers = new LineLimiter({ burst: 1, windowMs, maxSources: MAX_SOURCES, report });
+    this.#clients = new LineLimiter({ burst: 10, windowMs, maxSources: MAX_SOURCES, report });
   }
 
   /** A peer that did not get through the handshake, or was not let in. */
   refused(address: string, reason: string): void {
-    const host = address.replace(/:\d+$/, ""); // a stranger has many ports
-    if (!this.#strangers.admits("refused", host)) return;
+    const client = address.replace(/:\d+$/, ""); // a stranger has many ports
+    if (!this.#strangers.admits({ kind: "refused", client, reason })) return;
     this.#log.warn({ event: "refused", address, reason: printable(reason) }, "client refused");
   }
 
@@ -55,8 +55,9 @@ export class ServerLog {
 
   /** An established connection that ended in a failure of the transport or the protocol. */
   connectionFailed(client: LoggedClient, reason: string): void {
-    if (!this.#clients.admits("connection_failed", client.name)) return;
-    const fields = { event: "connection_failed", ...named(client), reason: printable(reason) };
+    const event = "connection_failed";
+    if (!this.#clients.admits({ kind: event, client: client.name, reason: "" })) return;
+    const fields = { event, ...named(client), reason: printable(reason) };
     this.#log.warn(fields, "connection failed");
   }
 
@@ -64,9 +65,11 @@ export class ServerLog {
   request(client: LoggedClient, id: number, operation: Operation, answer: LoggedAnswer): void {
     const failed = answer.error !== WIRE_ERRORS.NONE;
     if (!failed && !this.#debug) return;
-    if (failed && !this.#clients.admits("request_failed", client.name)) return;
+    const event = failed ? "request_failed" : "request";
+    const source = { kind: event, client: client.name, reason: answer.error.text };
+    if (failed && !this.#clients.admits(source)) return;
     const fields = {
-      event: failed ? "request_failed" : "request",
+      event,
       ...named(client),
       id,
       ...described(operation),
@@ -84,7 +87,7 @@ export class ServerLog {
 }
 
 const WINDOW_MS = 10_000;
-const MAX_CLIENTS = 256;
+const MAX_SOURCES = 256;
 
 function named(client: LoggedClient): object {
   return { client: client.name, address: client.address };

@@ -54,6 +54,9 @@ export function publicKeyOf(key: Uint8Array): Uint8Array {
 /** What opens the encrypted encodings. */
 export const PASSPHRASE = new TextEncoder().encode("correct horse");
 
+/** Options of `openssl` commands that encrypt with it. */
+export const PASSOUT = ["-passout", `pass:${new TextDecoder().decode(PASSPHRASE)}`];
+
 /** How a key file may be written; each takes PKCS#8 in PEM. */
 export const ENCODINGS = {
   "PKCS#8 PEM": (key) => key,
@@ -159,5 +162,4 @@ function inverse(value: bigint, modulus: bigint): bigint {
 }
 
 const KEYS = new Map<KeyKind, Uint8Array>();
-const PASSOUT = ["-passout", `pass:${new TextDecoder().decode(PASSPHRASE)}`];
 const EMPTY = new Uint8Array(0);

@@ -77,6 +77,7 @@ test("a flood of failing requests is ten lines and a sum", () => {
   assert.deepEqual(log.lines[11]?.fields, {
     event: "request_failed",
     client: "edge-1",
+    reason: "key not found due to no matching SKI/SNI/ServerIP",
     count: 990,
   });
 });
@@ -91,7 +92,16 @@ test("a stranger's ports do not make several strangers of him", () => {
   assert.equal(log.lines[1]?.fields["count"], 49);
 });
 
-function limiter(maxClients: number, windowMs = 60_000) {
+test("each reason for which a stranger is refused gets its line", () => {
+  const log = new MemoryLog();
+  const serverLog = new ServerLog(log);
+  for (const reason of ["expired", "expired", "rogue"]) serverLog.refused("192.0.2.1:1", reason);
+  assert.deepEqual(log.lines.map(({ fields }) => fields["reason"]), ["expired", "rogue"]);
+});
+
+const sourceOf = (client: string) => ({ kind: "refused", client, reason: "expired" });
+
+function limiter(maxSources: number, windowMs = 60_000) {
   const reports: HeldBack[] = [];
   const waiting: (() => void)[] = [];
   const report = (held: HeldBack) => {
@@ -99,26 +109,26 @@ function limiter(maxClients: number, windowMs = 60_000) {
     waiting.shift()?.();
   };
   const next = () => new Promise<void>((resolve) => waiting.push(resolve));
-  return { reports, next, lines: new LineLimiter({ burst: 2, windowMs, maxClients, report }) };
+  return { reports, next, lines: new LineLimiter({ burst: 2, windowMs, maxSources, report }) };
 }
 
 test("the window's end reports what was held back, and begins anew", async () => {
   const { lines, reports, next } = limiter(10, 50);
-  const admitted = [1, 2, 3, 4].map(() => lines.admits("refused", "a"));
+  const admitted = [1, 2, 3, 4].map(() => lines.admits(sourceOf("a")));
   assert.deepEqual(admitted, [true, true, false, false]);
   const keepAlive = setInterval(() => {}, 1_000); // the limiter's own timer keeps nobody alive
   await next();
   clearInterval(keepAlive);
-  assert.deepEqual(reports, [{ kind: "refused", client: "a", count: 2 }]);
-  assert.equal(lines.admits("refused", "a"), true);
+  assert.deepEqual(reports, [{ ...sourceOf("a"), count: 2 }]);
+  assert.equal(lines.admits(sourceOf("a")), true);
   lines.flush();
 });
 
 test("clients beyond the limit share one place", () => {
   const { lines, reports } = limiter(2);
-  for (let client = 0; client < 1_000; client++) lines.admits("refused", `client ${client}`);
+  for (let client = 0; client < 1_000; client++) lines.admits(sourceOf(`client ${client}`));
   lines.flush();
-  assert.deepEqual(reports, [{ kind: "refused", client: OTHERS, count: 996 }]);
+  assert.deepEqual(reports, [{ kind: "refused", client: OTHERS, reason: "", count: 996 }]);
 });
 
 for (const format of ["json", "pretty"] as const) {

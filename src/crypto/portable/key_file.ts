@@ -11,14 +11,14 @@ import {
   OPENSSH_LABEL,
   opensshKey,
   passphraseMissing,
-  passphraseWrong,
+  passphraseWrongOr,
 } from "../key_errors.ts";
 
 /**
- * Reads a key file by node:crypto, of which the runtimes differ: Deno fails where a passphrase is
- * not needed, or where other blocks stand beside the key; Bun reads encryption by PBES1 and 3DES but
- * none by scrypt, and Deno the other way round. So the key is cut out, and its case is known, before
- * it is handed over. Neither reads RSA of more than two primes, nor says so.
+ * Reads a key file by node:crypto, in which the runtimes differ: Deno fails where a passphrase is
+ * not needed, or where other blocks stand beside the key; Bun reads encryption by PBES1 and 3DES
+ * but none by scrypt, and Deno the other way round. So the key is cut out, and its case is known,
+ * before it is handed over. Neither reads RSA of more than two primes, nor says so.
  *
  * @param runtime for messages
  * @throws KeylessError "KEY_FORMAT", "KEY_PASSPHRASE", "KEY_UNSUPPORTED"
@@ -110,8 +110,10 @@ function readEncrypted(
   try {
     return createPrivateKey({ ...input, passphrase: copy });
   } catch (error) {
-    const isUnsupported = /unsupported|unknown/i.test(messageOf(error));
-    throw isUnsupported ? encryptionUnsupported(`node:crypto of ${runtime}`) : passphraseWrong();
+    const where = `node:crypto of ${runtime}`;
+    throw BUN_UNSUPPORTED.test(messageOf(error))
+      ? encryptionUnsupported(where)
+      : passphraseWrongOr(where);
   } finally {
     copy.fill(0);
   }
@@ -120,4 +122,6 @@ function readEncrypted(
 const BEGIN = "-----BEGIN ";
 const ENCRYPTED_LABEL = "ENCRYPTED PRIVATE KEY";
 const LABELS = ["PRIVATE KEY", ENCRYPTED_LABEL, "RSA PRIVATE KEY", "EC PRIVATE KEY", OPENSSH_LABEL];
+/** Deno's messages do not tell a wrong passphrase from an unknown encryption. */
+const BUN_UNSUPPORTED = /OPENSSL_internal:UN(?:SUPPORTED|KNOWN)_/;
 const LEGACY_ENCRYPTION = "Proc-Type: 4,ENCRYPTED";

@@ -1,0 +1,118 @@
+/**
+ * Does what README.md says, word for word and in its order: its commands are the first that a user
+ * types. So they listen on the port that users get, 2407, on loopback.
+ */
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import process from "node:process";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { EXIT_MEANINGS } from "../../src/errors/table.ts";
+import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const README = readFileSync(`${ROOT}README.md`, "utf8");
+
+let directory: TempDir;
+let server: ChildProcess | undefined;
+
+before(() => {
+  directory = makeTempDir();
+});
+after(async () => {
+  await stopServer("SIGKILL");
+  directory.remove();
+});
+
+/** The blocks of a language, in their order. */
+function blocksOf(language: string): string[] {
+  const fences = README.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, "gms"));
+  return Array.from(fences, ([, block]) => block ?? "");
+}
+
+const environment = { ...process.env, PATH: `${ROOT}dist:${process.env["PATH"]}` };
+
+function run(block: string, cwd: string = directory.path): string {
+  return execFileSync("sh", ["-euc", block], {
+    cwd,
+    env: environment,
+    encoding: "utf8",
+    stdio: "pipe",
+  });
+}
+
+/** Starts what serves until it is stopped, and waits until it says `ready`. */
+async function startServer(block: string, cwd: string, ready: RegExp): Promise<void> {
+  const child = spawn("sh", ["-euc", `exec ${block}`], { cwd, env: environment, detached: true });
+  server = child;
+  let output = "";
+  await new Promise<void>((resolve, reject) => {
+    const take = (chunk: Uint8Array) => {
+      output += new TextDecoder().decode(chunk);
+      if (ready.test(output)) resolve();
+    };
+    child.stdout.on("data", take);
+    child.stderr.on("data", take);
+    child.once("close", () => reject(new Error(`it ended:\n${output}`)));
+  });
+}
+
+/** Signals the group, as a terminal does. */
+async function stopServer(signal: NodeJS.Signals): Promise<number | null | undefined> {
+  const child = server;
+  server = undefined;
+  if (child?.pid === undefined) return undefined;
+  const closed = new Promise<number | null>((resolve) => child.once("close", resolve));
+  process.kill(-child.pid, signal);
+  return await closed;
+}
+
+test("the commands of the README work, in its order", { timeout: 120_000 }, async () => {
+  const blocks = blocksOf("sh");
+  assert.ok(blocks.length >= 8);
+  let ran = 0;
+  for (const block of blocks) {
+    if (block === "sh scripts/test.sh\n") {
+      // this test is a part of it
+      assert.match(readFileSync(`${ROOT}.ci/run`, "utf8"), /sh scripts\/test\.sh/);
+    } else if (block === "sh scripts/quickstart.sh\n") {
+      await startServer(block, ROOT, /It works\./);
+      assert.equal(await stopServer("SIGINT"), 0);
+    } else if (block.startsWith("keyless serve")) {
+      if (server !== undefined) assert.equal(await stopServer("SIGINT"), 0);
+      await startServer(block, directory.path, /listening/);
+    } else {
+      run(block);
+    }
+    ran += 1;
+  }
+  assert.equal(ran, blocks.length);
+});
+
+test("the README's program signs, on Bun and on Deno", () => {
+  const [program = ""] = blocksOf("ts");
+  const ski = run("keyless keys ski www.example.com.pem").slice(0, 40);
+  const signing = program.replace(/[0-9a-f]{40}/, ski);
+  assert.ok(signing.includes(ski));
+  mkdirSync(directory.at("node_modules"));
+  symlinkSync(ROOT, directory.at("node_modules", "keyless"));
+  directory.write("package.json", '{ "type": "module" }');
+  directory.write("sign.ts", `${signing}\nconsole.log(signature.length);\n`);
+  assert.equal(run(`${ROOT}node_modules/.bin/bun sign.ts`), "256\n");
+  assert.equal(run(`${ROOT}node_modules/.bin/deno run -A --no-check sign.ts`), "256\n");
+});
+
+test("the README's exit codes are those of the table", () => {
+  const shown = Object.entries(EXIT_MEANINGS).map(([code, meaning]) => `${code} ${meaning}`);
+  assert.ok(README.replaceAll("\n", " ").includes(`Exit codes: ${shown.join(", ")}.`));
+});
+
+test("every flag that the README names is one", () => {
+  const commands = ["serve", "ping", "keys list", "keys ski", "config check", "config show"];
+  const helps = commands.map((command) => run(`keyless ${command} --help`)).join("\n");
+  const flags = new Set(Array.from(README.matchAll(/--[a-z][a-z-]+/g), ([flag]) => flag));
+  const others = new Set(["--allow-ffi"]); // Deno's
+  const unknown = [...flags].filter((flag) => !helps.includes(flag) && !others.has(flag));
+  assert.deepEqual(unknown, []);
+});
