@@ -1,52 +1,51 @@
 /**
- * What one server process does on this machine, beside the load that asks it: requests a second,
- * the server's CPU time for each, its memory. Run it on an idle machine, and compare the rows of one
- * run with each other.
+ * What one server process, `dist/keyless serve`, does on this machine beside the load that asks it:
+ * requests a second, CPU time of the server for each, memory, time to start. Run it on an idle
+ * machine, and compare the rows of one run with each other.
  *
- *     bun scripts/bench_server.ts [--seconds 5] [--connections 16] [--in-flight 4] [--executable dist/keyless]
+ *     bun scripts/bench_server.ts [--seconds 5] [--connections 16] [--in-flight 4]
  */
 import { Buffer } from "node:buffer";
-import { spawn, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { createHash, generateKeyPairSync } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type TLSSocket } from "node:tls";
 import { parseArgs } from "node:util";
+import { fromHex } from "../src/bytes/hex.ts";
+import { Framer } from "../src/protocol/framer.ts";
 import { OP_ERROR } from "../src/protocol/opcodes.ts";
 import { decodeOperation, type Operation } from "../src/protocol/operation.ts";
-import { Framer } from "../src/protocol/framer.ts";
 import { encodePacket } from "../src/protocol/packet.ts";
+import { PROGRAMS, RunningServer } from "../test/support/running_server.ts";
 
 const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "5" },
     connections: { type: "string", default: "16" },
     "in-flight": { type: "string", default: "4" },
-    executable: { type: "string", default: "dist/keyless" },
   },
 });
 const seconds = Number(values.seconds);
 const connections = Number(values.connections);
 const inFlight = Number(values["in-flight"]);
+const WARMUP_SECONDS = 0.5;
+/** Decoding every answer would make the load the bottleneck. */
+const ANSWERS_PER_LOOK = 100;
+
 const directory = mkdtempSync(join(tmpdir(), "keyless-bench-"));
 const dev = join(directory, "dev");
-
-const server = spawn(values.executable, [
-  "serve",
-  "--dev",
-  "--dev-dir",
-  dev,
-  "--port",
-  "0",
-  "--log-format",
-  "json",
-], {
-  stdio: ["ignore", "ignore", "pipe"],
-});
-const closed = new Promise((resolve) => server.once("close", resolve));
+const serveDev = ["--dev", "--dev-dir", dev, "--port", "0"];
 try {
-  const port = await listeningPort();
+  await benchRequests();
+  for (const keys of [100, 10_000]) await benchStart(keys);
+} finally {
+  rmSync(directory, { recursive: true });
+}
+
+async function benchRequests(): Promise<void> {
+  const server = await RunningServer.start(serveDev);
   const digest = new Uint8Array(createHash("sha256").update("bench").digest());
   const operations: readonly [string, Operation][] = [
     ["ping", { opcode: 0xf1, payload: digest }],
@@ -58,22 +57,35 @@ try {
   console.log(`${connections} connections x ${inFlight} outstanding, ${seconds} s each`);
   console.log("operation       per second   server CPU each   server memory");
   for (const [name, operation] of operations) {
-    await load(port, operation, 0.5); // warm
-    const cpuBefore = cpuMicroseconds();
-    const { answers, elapsedSeconds } = await load(port, operation, seconds);
-    const cpuEach = (cpuMicroseconds() - cpuBefore) / answers;
-    const columns = [
+    await load(server.port, operation, WARMUP_SECONDS);
+    const cpuBefore = cpuMicroseconds(server.pid);
+    const { answers, elapsedSeconds } = await load(server.port, operation, seconds);
+    const cpuEach = (cpuMicroseconds(server.pid) - cpuBefore) / answers;
+    console.log([
       name.padEnd(12),
       (answers / elapsedSeconds).toFixed(0).padStart(13),
       `${cpuEach.toFixed(1)} us`.padStart(17),
-      `${memoryMegabytes().toFixed(0)} MB`.padStart(15),
-    ];
-    console.log(columns.join(" "));
+      `${memoryMegabytes(server.pid)} MB`.padStart(15),
+    ].join(" "));
   }
-} finally {
-  server.kill("SIGTERM");
-  await closed;
-  rmSync(directory, { recursive: true });
+  await server.stop();
+}
+
+/** From the start of the process to the line that it listens, and the memory that it has then. */
+async function benchStart(keys: number): Promise<void> {
+  const keyDirectory = join(directory, `keys-${keys}`);
+  mkdirSync(keyDirectory);
+  for (let index = 0; index < keys; index++) {
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const pem = privateKey.export({ type: "pkcs8", format: "pem" });
+    writeFileSync(join(keyDirectory, `${index}.key`), pem, { mode: 0o600 });
+  }
+  const begun = performance.now();
+  const server = await RunningServer.start([...serveDev, "--private-key-dirs", keyDirectory]);
+  const startSeconds = (performance.now() - begun) / 1_000;
+  const memory = memoryMegabytes(server.pid);
+  console.log(`start with ${keys} P-256 key files: ${startSeconds.toFixed(2)} s, ${memory} MB`);
+  await server.stop();
 }
 
 /** Keeps `inFlight` requests outstanding on every connection; an error reply ends the benchmark. */
@@ -93,7 +105,7 @@ async function load(port: number, operation: Operation, forSeconds: number) {
         framer.push(chunk);
         const next: Uint8Array[] = [];
         for (let packet = framer.next(); packet !== undefined; packet = framer.next()) {
-          if (answers % 1_000 === 0 && decodeOperation(packet.body).opcode === OP_ERROR) {
+          if (answers % ANSWERS_PER_LOOK === 0 && isError(packet.body)) {
             reject(new Error("the server answered an error"));
           }
           answers += 1;
@@ -111,46 +123,36 @@ async function load(port: number, operation: Operation, forSeconds: number) {
   return { answers, elapsedSeconds: (performance.now() - begun) / 1_000 };
 }
 
+function isError(body: Uint8Array): boolean {
+  return decodeOperation(body).opcode === OP_ERROR;
+}
+
 function open(port: number): Promise<TLSSocket> {
   const file = (name: string) => readFileSync(join(dev, "tls", name));
+  const credentials = {
+    cert: file("client.pem"),
+    key: file("client-key.pem"),
+    ca: file("ca.pem"),
+  };
   return new Promise((resolve, reject) => {
-    const socket = connect({
-      port,
-      host: "127.0.0.1",
-      cert: file("client.pem"),
-      key: file("client-key.pem"),
-      ca: file("ca.pem"),
-    }, () => resolve(socket));
+    const socket = connect({ port, host: "127.0.0.1", ...credentials }, () => resolve(socket));
     socket.once("error", reject);
   });
 }
 
-/** The port is in the line that the server logs when it listens. */
-function listeningPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    let output = "";
-    server.stderr.on("data", (chunk: Uint8Array) => {
-      output += new TextDecoder().decode(chunk);
-      const line = output.split("\n").find((each) => each.includes('"event":"listening"'));
-      if (line !== undefined) resolve(JSON.parse(line).port);
-    });
-    server.once("close", () => reject(new Error(`the server ended:\n${output}`)));
-  });
-}
-
 function skiOf(name: string): Uint8Array {
-  const file = join(dev, "keys", `${name}.key`);
-  const { stdout } = spawnSync(values.executable, ["keys", "ski", file]);
-  return new Uint8Array(Buffer.from(String(stdout).slice(0, 40), "hex"));
+  const [command] = PROGRAMS.executable;
+  const { stdout } = spawnSync(command, ["keys", "ski", join(dev, "keys", `${name}.key`)]);
+  return fromHex(String(stdout).slice(0, 40))!;
 }
 
-/** User and system time of the server so far, from /proc in ticks of 10 ms. */
-function cpuMicroseconds(): number {
-  const fields = readFileSync(`/proc/${server.pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+/** User and system time of a process so far, from /proc in ticks of 10 ms. */
+function cpuMicroseconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 10_000;
 }
 
-function memoryMegabytes(): number {
-  const status = readFileSync(`/proc/${server.pid}/status`, "utf8");
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024;
+function memoryMegabytes(pid: number): string {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return (Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024).toFixed(0);
 }

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { constants, createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
-import { p256, p384, p521 } from "@noble/curves/nist.js";
 import { KeylessError } from "../errors/errors.ts";
+import { PORTABLE_CURVES } from "./portable/ecdsa.ts";
 import type { PublicKeyInfo } from "./public_key.ts";
 import { DIGEST_BYTES, type Hash, SCHEMES, type SignScheme } from "./scheme.ts";
 
@@ -40,7 +40,7 @@ export function verifySignature(
     const options = { key: publicKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength };
     return verify(hash, message, options, signature);
   }
-  const curve = key.curve === undefined ? undefined : NOBLE_CURVES[key.curve];
+  const curve = key.curve === undefined ? undefined : PORTABLE_CURVES[key.curve];
   if (curve === undefined) return verifyByRuntime(hash, message, publicKey, signature);
   // not by the runtime: Deno takes no digest of less than half the curve's length
   const options = { prehash: false, lowS: false, format: "der" } as const;
@@ -66,8 +66,6 @@ const HASH_PARTS: Readonly<Record<Hash, readonly string[]>> = {
   "sha384": ["sha384"],
   "sha512": ["sha512"],
 };
-
-const NOBLE_CURVES = { "P-224": undefined, "P-256": p256, "P-384": p384, "P-521": p521 } as const;
 
 /** As strong as the curve: RFC 8446 section 4.2.3. */
 const CURVE_SCHEMES = {

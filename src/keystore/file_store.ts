@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { toHex } from "../bytes/hex.ts";
 import type { Engine, PrivateKey } from "../crypto/engine.ts";
+import { MAX_KEY_FILE_BYTES } from "../crypto/key_errors.ts";
 import type { PublicKeyInfo } from "../crypto/public_key.ts";
 import { DigestTable } from "./digest_table.ts";
 import { type KeyFailure, keyFailure, KeyFilesError, namePath } from "./key_failures.ts";
@@ -148,9 +149,6 @@ function createBreather(): (before?: () => void) => Promise<void> {
     last = performance.now();
   };
 }
-
-/** Bytes of a key file: the largest RSA key that engines take, encrypted, is a fifth of it. */
-export const MAX_KEY_FILE_BYTES = 65_536;
 
 const BREATHE_MS = 50;
 const SKI_BYTES = 20;

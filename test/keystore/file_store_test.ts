@@ -6,6 +6,7 @@ import { setImmediate } from "node:timers";
 import { afterEach, before, beforeEach, describe, test } from "node:test";
 import { toHex } from "../../src/bytes/hex.ts";
 import type { Engine, LoadOptions, PrivateKey } from "../../src/crypto/engine.ts";
+import { MAX_KEY_FILE_BYTES } from "../../src/crypto/key_errors.ts";
 import { LibcryptoEngine } from "../../src/crypto/libcrypto_engine.ts";
 import { KeylessError } from "../../src/errors/errors.ts";
 import {
@@ -13,7 +14,6 @@ import {
   type KeyWarning,
   loadFileStore,
   type LoadStoreOptions,
-  MAX_KEY_FILE_BYTES,
 } from "../../src/keystore/file_store.ts";
 import { KeyFilesError } from "../../src/keystore/key_failures.ts";
 import type { KeySource } from "../../src/keystore/key_files.ts";
@@ -345,7 +345,7 @@ describe("a key file that cannot be used", () => {
     expectKeys(await load(), { "a.key": keys.p256 });
     dir.write("a.key", padding(MAX_KEY_FILE_BYTES + 1));
     const { message } = await loadFails();
-    assert.match(message, /a\.key: is too large: 65537 bytes, at most 65536 are read/);
+    assert.match(message, /a\.key: is too large: 1048577 bytes, at most 1048576 are read/);
   });
 
   test("cannot forge lines of the message by its name", async () => {
