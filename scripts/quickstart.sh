@@ -28,8 +28,17 @@ need_packages
 need_node_modules
 sh scripts/build.sh
 
-dist/keyless serve --dev --dev-dir "$dir" --port "$port" &
+# The server's first line on stdout says that it listens; no line, that it could not start.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkfifo "$work/stdout"
+dist/keyless serve --dev --dev-dir "$dir" --port "$port" >"$work/stdout" &
 server=$!
+if ! read -r line <"$work/stdout"; then
+  echo "quickstart: the server did not start, see above" >&2
+  wait "$server" || exit 1
+  exit 1
+fi
 # A terminal sends Ctrl-C to the server as well, and a second signal would cut its drain.
 stop() {
   trap '' INT
@@ -39,11 +48,8 @@ stop() {
 trap 'stop; exit 1' INT TERM HUP
 
 status=0
-if dist/keyless ping --dev --dev-dir "$dir" "127.0.0.1:$port" --wait 30s -c 1; then
+dist/keyless ping --dev --dev-dir "$dir" "127.0.0.1:$port" --count 1 &&
   node_modules/.bin/bun scripts/quickstart_check.ts "$dir" "$port" || status=1
-else
-  status=1
-fi
 
 if [ "$once" = true ] || [ "$status" -ne 0 ]; then
   trap - INT TERM HUP

@@ -5,7 +5,7 @@
 #
 # usage: sh scripts/test.sh [--allow-skips] [ARGUMENT…]
 #
-#   --allow-skips  go on without packages that cannot be installed, and let skipped tests pass
+#   --allow-skips  go on without packages that cannot be installed; let skipped tests pass in CI too
 #   ARGUMENT…      handed to scripts/run_tests.ts: see bun scripts/run_tests.ts --help
 #
 # The last line is the count: "N passed, N failed", and ", N skipped" where some were.

@@ -74,7 +74,7 @@ export function summaryLines(
   ].join("\n");
 }
 
-const SKIPS_FAIL = "skipped tests fail the run; --allow-skips lets it pass";
+const SKIPS_FAIL = "skipped tests fail the run in CI; --allow-skips lets it pass";
 
 function missing(from: FileRun, other: FileRun): readonly string[] {
   const left = other.cases.map((test) => test.name);
