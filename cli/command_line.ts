@@ -10,7 +10,8 @@ export interface CommandLine {
 /**
  * Reads a command line far enough to know its command and which words are flags, so that
  * `--auth_cert` is taken for `--auth-cert`. Flags that nobody knows stay as they were typed, for
- * the error message.
+ * the error message, but for a value after `=`, which may be a secret. `help` before a word that is
+ * no command is left out, so that the word is refused.
  */
 export function readCommandLine(
   program: CommandUnknownOpts,
@@ -25,9 +26,13 @@ export function readCommandLine(
       break;
     }
     if (!word.startsWith("-")) {
-      const command = path.at(-1)?.commands.find((each) => isNamed(each, word));
+      const commands = path.at(-1)?.commands ?? [];
+      const command = commands.find((each) => isNamed(each, word));
       if (command !== undefined) path.push(command);
-      args.push(word);
+      const next = typed[index + 1];
+      const isHelpOfNothing = word === "help" && commands.length > 0 && next !== undefined &&
+        !next.startsWith("-") && !commands.some((each) => isNamed(each, next));
+      if (!isHelpOfNothing) args.push(word);
       continue;
     }
     const flag = readFlag(path, word);
@@ -47,7 +52,9 @@ function readFlag(
   const hyphenated = name.startsWith("--") ? name.replaceAll("_", "-") : name;
   const option = path.flatMap((command) => command.options)
     .find((each) => each.long === hyphenated || each.short === hyphenated);
-  if (option === undefined) return { word, takesNextWord: false };
+  if (option === undefined) {
+    return { word: name.startsWith("--") ? name : word, takesNextWord: false };
+  }
   return {
     word: hyphenated + word.slice(name.length),
     takesNextWord: option.required && equals < 0,

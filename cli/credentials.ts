@@ -1,10 +1,16 @@
-import { readCredentials } from "../src/client/credentials.ts";
+import {
+  readCertificates as readPem,
+  readCredentials,
+  readKey,
+} from "../src/client/credentials.ts";
 import type { Settings } from "../src/config/settings.ts";
 import { KeylessError, messageOf } from "../src/errors/errors.ts";
-import { readRegularFile } from "../src/keystore/read_file.ts";
+import { printable } from "../src/errors/printable.ts";
+import { openToOthers, readRegularFile } from "../src/keystore/read_file.ts";
 import { type Certificate, readCertificates } from "../src/pki/certificates.ts";
+import { isAuthority, serverFlaws } from "../src/pki/flaws.ts";
 import type { ServerCredentials } from "../src/server/listener.ts";
-import { printable } from "../src/telemetry/printable.ts";
+import { attempt, together } from "./failures.ts";
 
 export interface ServerIdentity {
   readonly credentials: ServerCredentials;
@@ -14,38 +20,78 @@ export interface ServerIdentity {
   readonly authorities: readonly Certificate[];
   /** One printable line each. */
   readonly warnings: readonly string[];
+  /**
+   * What makes every client that checks dates refuse this server; printable lines. No reason not to
+   * start: who restarts it in the middle of such an outage still serves the clients that do not.
+   */
+  readonly faults: readonly string[];
 }
 
 /**
  * Reads auth_cert, auth_key and cloudflare_ca_cert, and proves that they fit together.
  *
  * @throws KeylessError "FILE_READ", "CERTIFICATE_FORMAT", "KEY_FORMAT", "KEY_PASSPHRASE",
- *   "KEY_MISMATCH"
+ *   "KEY_MISMATCH"; FailuresError where several files have something
  */
-export function readServerIdentity(settings: Settings): ServerIdentity {
+export async function readServerIdentity(settings: Settings): Promise<ServerIdentity> {
   const names = {
     certificate: `auth_cert ${printable(settings.auth_cert)}`,
     key: `auth_key ${printable(settings.auth_key)}`,
     ca: `cloudflare_ca_cert ${printable(settings.cloudflare_ca_cert)}`,
   };
-  const certificate = readFile(settings.auth_cert, names.certificate);
-  const key = readFile(settings.auth_key, names.key);
-  const ca = readFile(settings.cloudflare_ca_cert, names.ca);
+  const failures: KeylessError[] = [];
+  const chain = await attempt(
+    failures,
+    () => readCertificateFile(settings.auth_cert, names.certificate),
+  );
+  const key = await attempt(failures, () => readKeyFile(settings.auth_key, names.key));
+  const ca = await attempt(
+    failures,
+    () => readCertificateFile(settings.cloudflare_ca_cert, names.ca),
+  );
+  if (chain === undefined || key === undefined || ca === undefined) throw together(failures);
   // a server's files pass the checks of a client's
-  readCredentials({ certificate: certificate.bytes, key: key.bytes, ca: ca.bytes }, names);
-  const [own] = readCertificates(certificate.bytes);
-  const authorities = readCertificates(ca.bytes);
-  const warnings = [
-    ...((key.mode & 0o077) === 0 ? [] : [`${names.key} is open to others; chmod 600 it`]),
-    ...dateWarnings(names.certificate, [own]),
-    ...dateWarnings(names.ca, authorities),
-  ];
-  const credentials = {
-    certificate: certificate.bytes,
-    key: key.bytes,
-    clientAuthority: ca.bytes,
+  readCredentials({ certificate: chain.bytes, key: key.bytes, ca: ca.bytes }, names);
+  const [certificate] = chain.certificates;
+  const authorities = ca.certificates;
+  return {
+    credentials: { certificate: chain.bytes, key: key.bytes, clientAuthority: ca.bytes },
+    certificate,
+    authorities,
+    warnings: [
+      ...key.warnings.map((warning) => `${names.key} ${warning}`),
+      ...warningsOf(names.certificate, certificate, [
+        ...serverFlaws(certificate),
+        ...endsSoon(certificate),
+      ]),
+      ...authorities.flatMap((each) => warningsOf(names.ca, each, authorityFlaws(each))),
+    ],
+    faults: warningsOf(names.certificate, certificate, outOfDate(certificate)),
   };
-  return { credentials, certificate: own, authorities, warnings };
+}
+
+interface CertificateFile {
+  readonly bytes: Uint8Array;
+  readonly certificates: readonly [Certificate, ...Certificate[]];
+}
+
+function readCertificateFile(path: string, name: string): CertificateFile {
+  const { bytes } = readFile(path, name);
+  readPem(bytes, name); // TLS takes no other encoding
+  try {
+    return { bytes, certificates: readCertificates(bytes) };
+  } catch (cause) {
+    throw new KeylessError("CERTIFICATE_FORMAT", `${name}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function readKeyFile(
+  path: string,
+  name: string,
+): { readonly bytes: Uint8Array; readonly warnings: readonly string[] } {
+  const file = readFile(path, name);
+  readKey(file.bytes, name);
+  return { bytes: file.bytes, warnings: [openToOthers(file) ?? []].flat() };
 }
 
 function readFile(path: string, name: string): ReturnType<typeof readRegularFile> {
@@ -56,15 +102,33 @@ function readFile(path: string, name: string): ReturnType<typeof readRegularFile
   }
 }
 
-function dateWarnings(name: string, certificates: readonly Certificate[]): string[] {
-  const now = Date.now();
-  return certificates.flatMap(({ subject, notBefore, notAfter }) => {
-    const which = `${name}: the certificate of ${printable(subject)}`;
-    if (now > notAfter.getTime()) return [`${which} has expired on ${notAfter.toISOString()}`];
-    if (now < notBefore.getTime()) return [`${which} is valid from ${notBefore.toISOString()} on`];
-    return [];
-  });
+function warningsOf(name: string, { subject }: Certificate, flaws: readonly string[]): string[] {
+  return flaws.map((flaw) => `${name}: the certificate of ${printable(subject)} ${flaw}`);
 }
+
+function authorityFlaws(certificate: Certificate): string[] {
+  const flaws = [...outOfDate(certificate), ...endsSoon(certificate)];
+  if (isAuthority(certificate)) return flaws;
+  return [...flaws, "is no authority's (CA:FALSE): clients that it has signed will be refused"];
+}
+
+function outOfDate({ notBefore, notAfter }: Certificate): string[] {
+  const now = Date.now();
+  if (now > notAfter.getTime()) return [`has expired on ${notAfter.toISOString()}`];
+  if (now < notBefore.getTime()) return [`is valid from ${notBefore.toISOString()} on`];
+  return [];
+}
+
+/** In the last third of its time, or of its last month: certificates of a week are no fault. */
+function endsSoon({ notBefore, notAfter }: Certificate): string[] {
+  const leftMs = notAfter.getTime() - Date.now();
+  const soonMs = Math.min(MONTH_MS, (notAfter.getTime() - notBefore.getTime()) / 3);
+  if (leftMs < 0 || leftMs > soonMs) return [];
+  return [`ends in ${Math.floor(leftMs / DAY_MS)} days, on ${notAfter.toISOString()}`];
+}
+
+const DAY_MS = 86_400_000;
+const MONTH_MS = 30 * DAY_MS;
 
 /** A bundle of all public authorities is a fifth of it. */
 const MAX_FILE_BYTES = 1_048_576;

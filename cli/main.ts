@@ -1,6 +1,6 @@
 import process from "node:process";
 import { readCommandLine } from "./command_line.ts";
-import { reportError, type ReportOptions } from "./output.ts";
+import { outputError, reportError, type ReportOptions } from "./output.ts";
 import { createProgram } from "./program.ts";
 
 /** The executable: `bun cli/main.ts`, `deno run -A cli/main.ts`, or compiled. */
@@ -17,11 +17,11 @@ async function main(typed: readonly string[]): Promise<void> {
   }
 }
 
-/** Errors that no command can catch: a reader of stdout that has gone, and defects. */
+/** Errors that no command can catch: a stdout that takes no more, and defects. */
 function handleStrayErrors(options: ReportOptions): void {
   const exit = () => process.exit(process.exitCode ?? 0);
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") process.exitCode = reportError(error, options);
+    if (error.code !== "EPIPE") process.exitCode = reportError(outputError(error), options);
     // `serve` lives on without a reader; anything else has nobody left to write for
     if (options.command !== "serve") exit();
   });

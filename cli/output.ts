@@ -2,8 +2,9 @@ import process from "node:process";
 import { styleText } from "node:util";
 import { CommanderError } from "@commander-js/extra-typings";
 import { KeylessError, messageOf } from "../src/errors/errors.ts";
+import { printable, UNSAFE_CHARACTERS } from "../src/errors/printable.ts";
+import { systemReason } from "../src/errors/system.ts";
 import { type ErrorCode, ERRORS, EXIT, type ExitCode } from "../src/errors/table.ts";
-import { printable, UNSAFE_CHARACTERS } from "../src/telemetry/printable.ts";
 
 /**
  * What commands show: results on stdout, everything else on stderr. Nothing here ends the process:
@@ -12,12 +13,26 @@ import { printable, UNSAFE_CHARACTERS } from "../src/telemetry/printable.ts";
 
 /** Writes lines of text to stdout. Text from outside has gone through `printable` before. */
 export function printText(text: string): void {
-  process.stdout.write(`${text}\n`);
+  writeOut(`${text}\n`);
 }
 
 /** Writes one JSON document to stdout, for programs. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${formatJson(value)}\n`);
+  writeOut(`${formatJson(value)}\n`);
+}
+
+/**
+ * Writes to stdout, as it is.
+ *
+ * @throws KeylessError "OUTPUT" on Deno where stdout is a file that takes no more; Bun emits the
+ *   event "error"
+ */
+export function writeOut(text: string): void {
+  try {
+    process.stdout.write(text);
+  } catch (cause) {
+    throw outputError(cause);
+  }
 }
 
 /** Writes a warning to stderr: `keyless COMMAND: warning: MESSAGE`. */
@@ -41,6 +56,12 @@ export function formatTable(
     const padded = cells.map((cell, column) => cell.padEnd(widths[column] ?? 0));
     return padded.join("  ").trimEnd();
   }).join("\n");
+}
+
+/** The error for a stdout that takes no more, though somebody is there to read. */
+export function outputError(cause: unknown): KeylessError {
+  const message = `the output cannot be written: ${systemReason(cause)}`;
+  return new KeylessError("OUTPUT", message, { cause });
 }
 
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
@@ -118,7 +139,8 @@ function describeUsageError(error: CommanderError, command: string): Description
     return { code: "USAGE", message: undefined, exit: EXIT.USAGE };
   }
   const hint = `see ${prefix(command)} --help`;
-  const message = `${error.message.replace(/^error: /, "")}\n${hint}`;
+  const [, said = "", suggestion = ""] = USAGE_MESSAGE.exec(error.message) ?? [];
+  const message = `${printable(said, MAX_LINE_LENGTH)}${suggestion}\n${hint}`;
   return { code: "USAGE", message, exit: EXIT.USAGE };
 }
 
@@ -139,3 +161,6 @@ function printableLines(text: string): string {
 }
 
 const MAX_LINE_LENGTH = 4_096;
+
+/** What commander says, which quotes words as they were typed, and its suggestion in a second line. */
+const USAGE_MESSAGE = /^(?:error: )?([^]*?)(\n\(Did you mean [^\n]*\?\))?$/;

@@ -3,9 +3,10 @@ import { refuseEnrolment } from "../src/config/enrolment.ts";
 import type { Settings } from "../src/config/settings.ts";
 import type { Engine } from "../src/crypto/engine.ts";
 import { selectEngine } from "../src/crypto/select_engine.ts";
-import { KeylessError } from "../src/errors/errors.ts";
+import type { KeylessError } from "../src/errors/errors.ts";
 import type { FileStore, LoadStoreOptions } from "../src/keystore/file_store.ts";
 import { readServerIdentity, type ServerIdentity } from "./credentials.ts";
+import { attempt, together } from "./failures.ts";
 import { loadKeys, shorten } from "./load_keys.ts";
 
 /** All that a server needs before it listens. */
@@ -46,31 +47,12 @@ async function openStore(
   warnings: string[],
 ): Promise<FileStore> {
   const { store, warnings: told } = await loadKeys(settings, options);
-  const left = store.failures.map(({ error }) => `a key is left out: ${error.message}`);
+  const left = store.failures.map(({ kind, error }) =>
+    `a ${kind === "file" ? "key" : "directory of keys"} is left out: ${error.message}`
+  );
   warnings.push(...told, ...shorten(left));
   if (store.keys.length === 0) warnings.push(NO_KEYS);
   return store;
-}
-
-async function attempt<T>(
-  failures: KeylessError[],
-  step: () => T | Promise<T>,
-): Promise<T | undefined> {
-  try {
-    return await step();
-  } catch (thrown) {
-    if (!(thrown instanceof KeylessError)) throw thrown;
-    failures.push(thrown);
-    return undefined;
-  }
-}
-
-function together(failures: readonly KeylessError[]): Error {
-  const [first, second] = failures;
-  if (first === undefined || second === undefined) return first ?? new Error("nothing failed");
-  const lines = failures.flatMap(({ message }) => message.split("\n"));
-  const text = [`${failures.length} things stand in the way:`, ...lines].join("\n  ");
-  return new KeylessError(first.code, text, { cause: first });
 }
 
 const NO_KEYS = "there are no keys to serve: name directories or files of them in " +

@@ -6,6 +6,7 @@ import { configCommand } from "./commands/config.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { keysCommand } from "./commands/keys.ts";
 import { pingCommand } from "./commands/ping.ts";
+import { writeOut } from "./output.ts";
 
 /** The commands, one file each. What is slow to load is imported inside their actions. */
 const COMMANDS: readonly (() => CommandUnknownOpts)[] = [
@@ -24,7 +25,7 @@ export function createProgram(): CommandUnknownOpts {
     .exitOverride()
     .showSuggestionAfterError()
     // `reportError` writes the errors of every kind
-    .configureOutput({ outputError: () => {} })
+    .configureOutput({ writeOut, outputError: () => {} })
     .configureHelp({ showGlobalOptions: true });
   for (const create of COMMANDS) program.addCommand(inherit(create(), program));
   addHelp(program, [

@@ -5,7 +5,7 @@ import { loadSettings, resolveSettings } from "../src/config/load.ts";
 import type { FlagTexts } from "../src/config/sources.ts";
 import { KeylessError } from "../src/errors/errors.ts";
 import type { DevDirectory } from "../src/pki/dev.ts";
-import { printable } from "../src/telemetry/printable.ts";
+import { printable } from "../src/errors/printable.ts";
 import { readSettingOptions } from "./setting_options.ts";
 
 /**

@@ -55,6 +55,7 @@ export function configurationPage(): string {
     "A flag wins over a variable, that over the file, that over the default. In flags `_` and `-` are the",
     "same. The file is the one that `--config-file` names, else `./gokeyless.yaml`, else",
     "`/etc/keyless/gokeyless.yaml`. An empty value in the file or in a variable counts as not set.",
+    "Relative paths start at the directory that `keyless` runs in, wherever the file stands.",
     "",
     "Durations are Go's (`500ms`, `1h30m`) with `d` for days; a bare number is seconds. `keyless config show`",
     "lists every value with where it comes from; `keyless config check` says what is wrong.",

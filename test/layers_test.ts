@@ -25,7 +25,7 @@ const LAYERS: readonly Layer[] = [
     folder: "server",
     imports: ["protocol", "runtime", "crypto", "pki", "telemetry", "keystore", "client"],
   },
-  { folder: "config", imports: ["crypto", "telemetry"] },
+  { folder: "config", imports: ["crypto"] },
   { folder: "mod.ts", imports: ["protocol", "client"], types: ["keystore"] },
 ];
 

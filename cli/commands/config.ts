@@ -1,10 +1,10 @@
 import process from "node:process";
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { LoadedSettings } from "../../src/config/load.ts";
-import { ConfigError } from "../../src/config/problem.ts";
 import { SETTING_KEYS, type SettingKey, settingOf } from "../../src/config/settings.ts";
 import { KeylessError } from "../../src/errors/errors.ts";
-import { printable } from "../../src/telemetry/printable.ts";
+import { printable } from "../../src/errors/printable.ts";
+import { attempt, problemsOf, together } from "../failures.ts";
 import { addHelp } from "../help.ts";
 import { formatTable, printJson, printText, printWarning } from "../output.ts";
 import type { PreparedServer } from "../prepare.ts";
@@ -24,7 +24,7 @@ export function configCommand(): CommandUnknownOpts {
 
 function checkCommand(): CommandUnknownOpts {
   const command: CommandUnknownOpts = new Command("check")
-    .description("check the configuration, and open the certificates and keys that it names")
+    .description("check the configuration: open what it names, and try where it listens")
     .option("--json", "print the result as JSON")
     .action((options: Record<string, unknown>) => check(options));
   addSettingOptions(command);
@@ -100,9 +100,14 @@ async function open(
   const loaded = await load(options, "refuse");
   warnings.push(...loaded.warnings);
   const { prepareServer } = await import("../prepare.ts");
-  const prepared = await prepareServer(loaded.settings);
-  prepared.store.close();
-  warnings.push(...prepared.warnings);
+  const { checkPlaces } = await import("../check_places.ts");
+  const failures: KeylessError[] = [];
+  const prepared = await attempt(failures, () => prepareServer(loaded.settings));
+  prepared?.store.close();
+  warnings.push(...prepared?.warnings ?? []);
+  failures.push(...(prepared?.faults ?? []).map((text) => new KeylessError("CHECK_FAILED", text)));
+  warnings.push(...await checkPlaces(loaded.settings, failures));
+  if (prepared === undefined || failures.length > 0) throw together(failures);
   return foundBy(loaded, prepared);
 }
 
@@ -137,11 +142,6 @@ function showFound(found: Found, warnings: readonly string[]): void {
 
 function showWarnings(warnings: readonly string[]): void {
   for (const warning of warnings) printWarning("config check", warning);
-}
-
-function problemsOf(error: KeylessError): readonly object[] {
-  if (error instanceof ConfigError) return error.problems;
-  return [{ code: error.code, message: error.message }];
 }
 
 async function load(

@@ -41,10 +41,14 @@ async function list(paths: readonly string[], options: Options): Promise<void> {
     { ...settings, keep_going: true },
     { engine: selectEngine(settings.crypto), onProgress: progress.show },
   ).finally(progress.clear);
-  for (const warning of warnings) printWarning(NAME, warning);
-  if (store.keys.length === 0 && store.failures.length === 0) printWarning(NAME, NO_KEYS);
-  if (json) printJson(toJson(store));
-  else printText(formatTable(["FILE", "TYPE", "SIZE", "SKI"], store.keys.map(toRow)));
+  const isEmpty = store.keys.length === 0 && store.failures.length === 0;
+  const told = isEmpty ? [...warnings, NO_KEYS] : warnings;
+  if (json) printJson({ ...toJson(store), warnings: told });
+  else {
+    for (const warning of told) printWarning(NAME, warning);
+    const rows = store.keys.map(toRow);
+    if (rows.length > 0) printText(formatTable(["FILE", "TYPE", "SIZE", "SKI"], rows));
+  }
   for (const { error } of store.failures) {
     process.exitCode = reportError(error, { command: NAME, debug: false, json });
   }
@@ -55,7 +59,7 @@ async function list(paths: readonly string[], options: Options): Promise<void> {
 async function readSettings(paths: readonly string[], options: Options): Promise<Settings> {
   const { readConfigFile } = await import("../../src/config/file.ts");
   const { resolveSettings } = await import("../../src/config/load.ts");
-  const dev = await prepareDev(options);
+  const dev = await prepareDev(options, "find");
   const stores: KeyStoreSetting[] = [
     ...(dev === undefined ? [] : [{ dir: dev.keysDirectory }]),
     ...paths.map((path) => isDirectory(path) ? { dir: path } : { file: path }),

@@ -4,9 +4,9 @@ import { toHex } from "../../src/bytes/hex.ts";
 import { keyFailure } from "../../src/keystore/key_failures.ts";
 import { readRegularFile } from "../../src/keystore/read_file.ts";
 import type { FoundKey, ReadOptions } from "../../src/pki/public_keys.ts";
-import { printable } from "../../src/telemetry/printable.ts";
+import { printable } from "../../src/errors/printable.ts";
 import { addHelp } from "../help.ts";
-import { printJson, printText, reportError } from "../output.ts";
+import { printJson, printText, printWarning, reportError } from "../output.ts";
 import { addSettingFlags, readSettingOptions } from "../setting_options.ts";
 
 type Options = Readonly<Record<string, unknown>>;
@@ -42,7 +42,7 @@ async function ski(files: readonly string[], options: Options): Promise<void> {
       lines.push(...found.map((key) => ({ ...key, file, isOneOfSeveral: found.length > 1 })));
     } catch (thrown) {
       const { error } = keyFailure(file, thrown);
-      process.exitCode = reportError(error, { command: "keys ski", debug: false, json });
+      process.exitCode = reportError(error, { command: NAME, debug: false, json });
     }
   }
   readOptions.passphrase?.fill(0);
@@ -57,7 +57,8 @@ async function prepare(options: Options): Promise<ReadOptions> {
   const { flags } = readSettingOptions(options);
   const request = { flags, file: undefined, env: process.env, unknownKeys: "warn" } as const;
   const { settings } = resolveSettings(request);
-  return { engine: selectEngine(settings.crypto), passphrase: readPassphrase(settings) };
+  const passphrase = readPassphrase(settings, (message) => printWarning(NAME, message));
+  return { engine: selectEngine(settings.crypto), passphrase };
 }
 
 /** The bytes may be a private key's: they are overwritten. */
@@ -79,6 +80,8 @@ function toText({ file, ski, source, subject, isOneOfSeveral }: Line): string {
 function toJson({ file, source, subject, label, ski }: Line): object {
   return { file, source, subject: subject ?? null, type: label, ski: toHex(ski) };
 }
+
+const NAME = "keys ski";
 
 /** Room for a bundle of all public authorities. */
 const MAX_FILE_BYTES = 1_048_576;

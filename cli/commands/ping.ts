@@ -7,13 +7,13 @@ import {
 } from "@commander-js/extra-typings";
 import { MAX_TIMER_MS, parseDuration } from "../../src/config/duration.ts";
 import { SCHEMES } from "../../src/crypto/scheme.ts";
-import { KeylessError, messageOf } from "../../src/errors/errors.ts";
+import { messageOf } from "../../src/errors/errors.ts";
+import { EXIT } from "../../src/errors/table.ts";
 import { addDevOptions, prepareDev } from "../dev_options.ts";
 import { addHelp } from "../help.ts";
-import { printJson, printText, printWarning, reportError } from "../output.ts";
-import type { Target, TargetResult } from "../ping/check_target.ts";
+import { printJson, printText } from "../output.ts";
+import type { TargetResult } from "../ping/check_target.ts";
 import type { PingFlags } from "../ping/plan.ts";
-import type { Subject } from "../ping/question.ts";
 
 /** `keyless ping`: whether key servers answer, how fast, and what stands in the way. */
 export function pingCommand(): CommandUnknownOpts {
@@ -56,10 +56,11 @@ export function pingCommand(): CommandUnknownOpts {
       what: "wait until two of three servers answer",
     },
     {
-      line: "keyless ping --dev --op sign --public example.com.pem -c 100 -i 0 --json",
+      line: "keyless ping --dev --op sign --public keyless-dev/keys/p256.pub -c 100 -i 0",
       what: "a hundred signatures, each verified",
     },
   ]);
+  command.addHelpText("after", `\n${EXIT_RULE}`);
   return command;
 }
 
@@ -68,8 +69,11 @@ type Flags = PingFlags & Readonly<Record<string, unknown>>;
 async function ping(texts: readonly string[], flags: Flags): Promise<void> {
   const { readPlan } = await import("../ping/plan.ts");
   const { checkAll, exitCodeOfAll } = await import("../ping/check_all.ts");
+  const { findHint } = await import("../ping/hints.ts");
   const report = await import("../ping/report.ts");
-  const { targets, subject, minHealthy } = readPlan(texts, flags, await prepareDev(flags));
+  const { reportTrouble } = await import("../ping/trouble.ts");
+  const plan = readPlan(texts, flags, await prepareDev(flags, "find"));
+  const { targets, subject, minHealthy } = plan;
   const interrupt = listenForInterrupt();
   const say = flags.json ? () => {} : printText;
   const results = await checkAll(targets, {
@@ -82,23 +86,33 @@ async function ping(texts: readonly string[], flags: Flags): Promise<void> {
     signal: interrupt.signal,
     onWait: (target, result) => say(report.waitLine(target, result)),
     observer: {
-      connected: (target, result) => say(report.connectedLine(target, result, subject)),
+      connected: (target, result) => say(report.connectedText(target, result, subject)),
       answered: (target, sequence, elapsedMs) =>
         say(report.answerLine(target, sequence, elapsedMs, subject)),
       failed: (target, sequence, error) => say(report.failureLine(target, sequence, error)),
     },
   });
-  const hints = await explainAll(targets, results, flags.timeout);
+  const hintOptions = { timeoutMs: flags.timeout, devDirectory: plan.devDirectory };
+  const hints = await Promise.all(
+    targets.map((target, at) => findHint(target, results[at]!, hintOptions)),
+  );
   interrupt.end();
+  const exitCode = exitCodeOfAll(results, minHealthy);
+  process.exitCode = exitCode;
   if (flags.json) {
     printJson(report.pingDocument(targets, results, hints, subject, minHealthy));
   } else {
     printText(report.summaryText(targets, results, minHealthy));
-    reportFailures(subject, results, hints, flags["debug"] === true);
+    reportTrouble(plan, results, hints, {
+      isTolerated: exitCode === EXIT.OK,
+      isInterrupted: interrupt.signal.aborted,
+      debug: flags["debug"] === true,
+    });
   }
-  process.exitCode = exitCodeOfAll(results, minHealthy);
+  if (results.some(isHeldByLookup)) endWhenWritten();
 }
 
+const EXIT_RULE = "Of several targets the highest code counts, unless --min-healthy are healthy.";
 const MAX_COUNT = 1_000_000;
 const SIGN_SCHEMES = Object.keys(SCHEMES).filter((scheme) => scheme !== "rsa-decrypt");
 
@@ -118,40 +132,13 @@ function listenForInterrupt(): { readonly signal: AbortSignal; end(): void } {
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
-async function explainAll(
-  targets: readonly Target[],
-  results: readonly TargetResult[],
-  timeoutMs: number,
-): Promise<(string | undefined)[]> {
-  return await Promise.all(targets.map(async (target, at) => {
-    const refusal = results[at]!.failures.get("TLS_REFUSED");
-    if (refusal === undefined) return undefined;
-    const { explainRefusal } = await import("../ping/hints.ts");
-    return await explainRefusal(refusal.error, target, timeoutMs);
-  }));
+function isHeldByLookup({ failures, interrupted, phasesMs }: TargetResult): boolean {
+  return failures.has("RESOLVE") || (interrupted !== undefined && phasesMs.resolve === undefined);
 }
 
-/** What went wrong, once for each kind, and what to do: on stderr, as errors are. */
-function reportFailures(
-  subject: Subject,
-  results: readonly TargetResult[],
-  hints: readonly (string | undefined)[],
-  debug: boolean,
-): void {
-  for (const [at, { failures }] of results.entries()) {
-    for (const { error } of failures.values()) {
-      const hint = error.code === "TLS_REFUSED" ? hints[at] : undefined;
-      reportError(withHint(error, hint), { command: "ping", debug });
-    }
-  }
-  if (subject.verifies === false && results.some(({ timesMs }) => timesMs.length > 0)) {
-    printWarning("ping", "signatures were received, but not verified: give --public FILE");
-  }
-}
-
-function withHint(error: KeylessError, hint: string | undefined): KeylessError {
-  if (hint === undefined) return error;
-  return new KeylessError(error.code, `${error.message}\n  ${hint}`, { cause: error });
+/** A look-up that nobody waits for any more would hold the process until it has ended. */
+function endWhenWritten(): void {
+  process.stdout.write("", () => process.stderr.write("", () => process.exit()));
 }
 
 function duration(

@@ -1,18 +1,26 @@
 import process from "node:process";
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { SEARCH_PATH } from "../../src/config/file.ts";
+import type { LoadedSettings } from "../../src/config/load.ts";
 import type { Settings } from "../../src/config/settings.ts";
+import { KeylessError } from "../../src/errors/errors.ts";
 import { EXIT } from "../../src/errors/table.ts";
 import type { DevDirectory } from "../../src/pki/dev.ts";
 import type { ServerLimits } from "../../src/server/limits.ts";
 import type { ListenAddress } from "../../src/server/listener.ts";
 import type { Server } from "../../src/server/server.ts";
 import type { Log } from "../../src/telemetry/log.ts";
+import { printable } from "../../src/errors/printable.ts";
 import { addDevOptions, prepareDev } from "../dev_options.ts";
+import { hardenProcess } from "../harden_process.ts";
 import { addHelp } from "../help.ts";
 import { invocation, quoted } from "../invocation.ts";
 import { printText, wantsColour } from "../output.ts";
+import type { PreparedServer } from "../prepare.ts";
 import { createProgress } from "../progress.ts";
 import { addSettingOptions } from "../setting_options.ts";
+import { stopSignal } from "../stop_signal.ts";
+import { boundedDestination, endThoughUnread } from "../log_destination.ts";
 
 /** `keyless serve`: the key server, until a signal ends it. */
 export function serveCommand(): CommandUnknownOpts {
@@ -34,69 +42,97 @@ export function serveCommand(): CommandUnknownOpts {
 
 async function serve(options: Readonly<Record<string, unknown>>): Promise<void> {
   process.stderr.on("error", () => {}); // a log reader that has gone does not end the service
-  const dev = await prepareDev(options);
+  const dev = await prepareDev(options, "make");
   const { serveSettings } = await import("../serve_settings.ts");
-  const { settings, warnings, configFile } = serveSettings(options, dev);
+  const loaded = serveSettings(options, dev);
+  const { settings } = loaded;
   const log = await openLog(settings);
-  for (const warning of warnings) log.warn({ event: "configuration" }, warning);
-
-  const { server, flushLog } = await start(settings, log, configFile);
-  const { writePidFile } = await import("../pid_file.ts");
+  const stop = stopSignal(log, dev !== undefined);
+  for (const warning of loaded.warnings) log.warn({ event: "configuration" }, warning);
+  const maxConnections = hardenProcess(settings, log);
+  const prepared = await prepare(loaded, log);
+  if (stop.received) {
+    prepared.store.close();
+    log.info({ event: "stopped", cut: 0 }, "stopped before it listened");
+    return;
+  }
+  const { server, flushLog } = await listen(loaded, prepared, maxConnections, log);
   let removePidFile = () => {};
+  const leaveNoFiles = () => {
+    removePidFile();
+    server.closeListeners();
+  };
+  process.once("exit", leaveNoFiles); // a second signal ends the process in the middle
   try {
+    const { writePidFile } = await import("../pid_file.ts");
     if (settings.pid_file !== "") removePidFile = writePidFile(settings.pid_file);
     if (dev !== undefined) printDevHint(dev, settings, server);
-    const signal = await stopSignal();
+    const signal = await stop.signal;
     log.info({ event: "stopping", signal, connections: server.connections }, "stopping");
     const cut = await server.drain(settings.shutdown_timeout);
     flushLog();
     log.info({ event: "stopped", cut }, "stopped");
+    endThoughUnread(process.stderr);
     if (cut > 0) process.exitCode = EXIT.CHECK_FAILED;
   } finally {
-    removePidFile();
+    leaveNoFiles();
     await server.drain(0);
+    prepared.store.close();
   }
 }
 
-/** Opens everything that is needed, then listens. */
-async function start(
-  settings: Settings,
+/** Opens everything that is needed before it can listen. */
+async function prepare(
+  { settings, configFile, origins }: LoadedSettings,
   log: Log,
-  configFile: string | undefined,
-): Promise<{ readonly server: Server; readonly flushLog: () => void }> {
-  const { disableCoreDumps } = await import("../../src/runtime/process.ts");
-  const guard = disableCoreDumps();
-  if (!guard.undumpable || !guard.noCoreFile) {
-    log.warn(
-      { event: "core_dumps", ...guard },
-      "core dumps are not disabled: they would hold keys",
-    );
-  }
+): Promise<PreparedServer> {
+  const { checkPidFile } = await import("../pid_file.ts");
+  if (settings.pid_file !== "") checkPidFile(settings.pid_file);
   const { prepareServer } = await import("../prepare.ts");
-  const progress = createProgress("keys:", process.stderr);
-  const begun = performance.now();
-  const prepared = await prepareServer(settings, { onProgress: progress.show })
-    .finally(progress.clear);
-  const loadedMs = Math.round(performance.now() - begun);
-  for (const warning of prepared.warnings) log.warn({ event: "configuration" }, warning);
+  const progress = createProgress("loading keys:", process.stderr);
+  try {
+    const prepared = await prepareServer(settings, { onProgress: progress.show });
+    for (const warning of prepared.warnings) log.warn({ event: "configuration" }, warning);
+    for (const fault of prepared.faults) log.error({ event: "configuration" }, fault);
+    return prepared;
+  } catch (thrown) {
+    const isBare = configFile === undefined && origins.auth_cert === "default";
+    throw isBare ? withoutConfiguration(thrown) : thrown;
+  } finally {
+    progress.clear();
+  }
+}
 
+/** Someone who has just installed it meets this first. */
+function withoutConfiguration(thrown: unknown): unknown {
+  if (!(thrown instanceof KeylessError)) return thrown;
+  const hint = `there is no configuration (${SEARCH_PATH.join(", ")}): name one with ` +
+    "--config-file, or try keyless serve --dev";
+  return new KeylessError(thrown.code, `${thrown.message}\n${hint}`, { cause: thrown });
+}
+
+async function listen(
+  { settings, configFile }: LoadedSettings,
+  { credentials, engine, store }: PreparedServer,
+  maxConnections: number,
+  log: Log,
+): Promise<{ readonly server: Server; readonly flushLog: () => void }> {
   const { startServer } = await import("../../src/server/server.ts");
   const { ServerLog } = await import("../../src/telemetry/server_log.ts");
   const serverLog = new ServerLog(log, { debug: settings.loglevel === 0 });
   const server = await startServer({
-    credentials: prepared.credentials,
+    credentials,
     listen: listenAddresses(settings),
-    keystore: prepared.store,
+    keystore: store,
     log: serverLog,
-    limits: limitsOf(settings),
+    limits: { ...limitsOf(settings), maxConnections },
   });
   log.info({
     event: "listening",
     addresses: server.addresses,
     port: server.port,
-    keys: prepared.store.keys.length,
-    loadedMs,
-    crypto: prepared.engine.version,
+    keys: store.keys.length,
+    crypto: engine.version,
     configFile,
     pid: process.pid,
   }, "listening");
@@ -110,7 +146,7 @@ async function openLog(settings: Settings): Promise<Log> {
   return createLog({
     level: PINO_LEVELS[settings.loglevel],
     format: pretty ? "pretty" : "json",
-    destination: { write: (line) => process.stderr.write(line) },
+    destination: boundedDestination(process.stderr),
     colour: wantsColour(process.stderr),
   });
 }
@@ -128,27 +164,12 @@ function listenAddresses(settings: Settings): ListenAddress[] {
 
 function limitsOf(settings: Settings): Partial<ServerLimits> {
   return {
-    maxConnections: settings.max_connections,
     maxInFlight: settings.max_in_flight,
     handshakeMs: settings.handshake_timeout,
     idleMs: settings.idle_timeout,
     unixIdleMs: settings.unix_idle_timeout,
     writeStallMs: settings.write_timeout,
   };
-}
-
-/** Resolves with the first signal; a second one ends the process at once. */
-function stopSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    let stopping = false;
-    const handle = (signal: NodeJS.Signals) => {
-      if (stopping) process.exit(EXIT.CHECK_FAILED);
-      stopping = true;
-      resolve(signal);
-    };
-    process.on("SIGTERM", handle);
-    process.on("SIGINT", handle);
-  });
 }
 
 /** The line that tries this very server. */
@@ -159,7 +180,7 @@ function printDevHint(dev: DevDirectory, settings: Settings, server: Server): vo
   }
   if (server.port === undefined) words.push(`unix:${quoted(settings.unix_socket)}`);
   else if (server.port !== DEFAULT_PORT) words.push(`${settings.bind}:${server.port}`);
-  printText(`Try it, in another terminal:\n  ${words.join(" ")}`);
+  printText(`Try it, in another terminal:\n  ${printable(words.join(" "))}`);
 }
 
 const DEFAULT_PORT = 2407;

@@ -48,7 +48,10 @@ export function exitCodeOfAll(results: readonly TargetResult[], minHealthy: numb
   return results.map(exitCodeOf).reduce((a, b) => a > b ? a : b, EXIT.CHECK_FAILED);
 }
 
-/** Undefined as soon as the target answers rightly; the last result where it never does. */
+/**
+ * Undefined as soon as the target answers rightly; where it never does, the last result that had its
+ * full time, if there is one.
+ */
 async function waitForAnswer(
   target: Target,
   options: CheckAllOptions & { readonly waitSignal: AbortSignal },
@@ -57,17 +60,23 @@ async function waitForAnswer(
   let delayMs = FIRST_DELAY_MS;
   let last = emptyResult();
   for (;;) {
-    const leftMs = Math.max(MIN_ATTEMPT_MS, endMs - performance.now());
+    const startMs = performance.now();
+    const leftMs = Math.ceil(Math.max(MIN_ATTEMPT_MS, endMs - startMs));
+    const timeoutMs = Math.min(options.timeoutMs, leftMs);
     const result = await checkTarget(target, {
       ...options,
       count: 1,
-      timeoutMs: Math.min(options.timeoutMs, leftMs),
+      timeoutMs,
       signal: options.waitSignal,
       observer: undefined,
     });
     if (isHealthy(result)) return undefined;
-    if (options.waitSignal.aborted) return last;
-    if (performance.now() >= endMs) return result;
+    const isKnown = last.failures.size > 0;
+    if (options.waitSignal.aborted) return isKnown ? last : result;
+    const nowMs = performance.now();
+    // an attempt that was cut short says nothing of the server
+    const isCut = timeoutMs < options.timeoutMs && nowMs - startMs >= timeoutMs;
+    if (nowMs >= endMs) return isCut && isKnown ? last : result;
     if (reasonsOf(result) !== reasonsOf(last)) options.onWait?.(target, result);
     last = result;
     await pause(Math.min(delayMs, endMs - performance.now()), options.waitSignal);

@@ -53,6 +53,8 @@ export interface TargetResult {
   readonly timesMs: number[];
   /** By code, and the code of the wire where there is one. */
   readonly failures: Map<string, Failure>;
+  /** What was under way when the signal ended the check: "while connecting". */
+  interrupted: string | undefined;
 }
 
 /** A result that says nothing yet. */
@@ -64,6 +66,7 @@ export function emptyResult(): TargetResult {
     received: 0,
     timesMs: [],
     failures: new Map(),
+    interrupted: undefined,
   };
 }
 
@@ -79,7 +82,10 @@ export async function checkTarget(target: Target, options: CheckOptions): Promis
     const startMs = performance.now();
     const asked = await ask(connection, target, result, options);
     connection = asked.connection;
-    if (asked.error?.code === "ABORTED") break;
+    if (asked.error?.code === "ABORTED") {
+      result.interrupted = underWay(target, result, connection !== undefined);
+      break;
+    }
     result.sent++;
     if (asked.isAnswered) result.received++;
     if (asked.error === undefined) result.timesMs.push(asked.elapsedMs);
@@ -175,6 +181,14 @@ async function connect(
   });
   result.handshake ??= connection.handshake;
   return connection;
+}
+
+function underWay({ endpoint }: Target, result: TargetResult, isConnected: boolean): string {
+  if (isConnected) return "while waiting for the answer";
+  if (result.handshake !== undefined) return "while connecting again";
+  const { resolve, connect } = result.phasesMs;
+  if (endpoint.kind === "tcp" && resolve === undefined) return "while its name was looked up";
+  return connect === undefined ? "while connecting" : "during the TLS handshake";
 }
 
 function addFailure({ failures }: TargetResult, error: KeylessError): void {

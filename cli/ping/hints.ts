@@ -1,45 +1,77 @@
 import type { X509Certificate } from "node:crypto";
 import { serverNameOf } from "../../src/client/dial.ts";
+import { ServerError } from "../../src/client/errors.ts";
 import { lookAtCertificate } from "../../src/client/look.ts";
-import { certificateNames, refusalKind } from "../../src/client/tls_refusal.ts";
+import { certificateNames, commonName, refusalKind } from "../../src/client/tls_refusal.ts";
 import type { KeylessError } from "../../src/errors/errors.ts";
+import { printable, quoted } from "../../src/errors/printable.ts";
 import { mayAuthenticateClients, mayAuthenticateServers } from "../../src/pki/usages.ts";
-import { printable } from "../../src/telemetry/printable.ts";
-import { daysLeft, type Target } from "./check_target.ts";
+import { WIRE_ERRORS } from "../../src/protocol/errors.ts";
+import { daysLeft, type Target, type TargetResult } from "./check_target.ts";
 
-/**
- * What more can be found out of a refusal of TLS, in a sentence or two: by looking at the server's
- * certificate, or at our own. Undefined where nothing helps.
- */
-export async function explainRefusal(
+/** What more there is to say of a failure. */
+export interface Hint {
+  readonly error: KeylessError;
+  /** A sentence or two. */
+  readonly text: string;
+}
+
+export interface HintOptions {
+  readonly timeoutMs: number;
+  /** The directory of `--dev` where all credentials are taken from it. */
+  readonly devDirectory: string | undefined;
+}
+
+/** What more can be found out of the first failure that allows it; undefined where nothing helps. */
+export async function findHint(
+  target: Target,
+  { failures }: TargetResult,
+  options: HintOptions,
+): Promise<Hint | undefined> {
+  for (const { error } of failures.values()) {
+    const text = error instanceof ServerError
+      ? serverErrorHint(error)
+      : await refusalHint(error, target, options);
+    if (text !== undefined) return { error, text };
+  }
+  return undefined;
+}
+
+function serverErrorHint({ wireCode }: ServerError): string | undefined {
+  if (wireCode !== WIRE_ERRORS.KEY_NOT_FOUND.code) return undefined;
+  return "on the server, `keyless keys list` shows the keys that it has";
+}
+
+/** Of a refusal of TLS: by looking at the server's certificate, or at our own. */
+async function refusalHint(
   error: KeylessError,
   target: Target,
-  timeoutMs: number,
+  { timeoutMs, devDirectory }: HintOptions,
 ): Promise<string | undefined> {
   if (error.code !== "TLS_REFUSED") return undefined;
-  switch (error.cause === undefined ? "closed" : refusalKind(error.cause)) {
-    case "name":
-      return nameHint(certificateNames(error.cause));
-    case "untrusted": {
-      const shown = await lookAtCertificate({ ...target, timeoutMs });
-      return shown && serverHint(shown);
-    }
-    case "alert":
-    case "closed":
-      return clientHint(target.credentials.certificate, target);
-    default:
-      return undefined;
-  }
+  const kind = error.cause === undefined ? "closed" : refusalKind(error.cause);
+  if (kind === "name") return nameHint(error.cause);
+  if (kind !== "untrusted" && kind !== "alert" && kind !== "closed") return undefined;
+  if (devDirectory !== undefined) return devHint(devDirectory);
+  if (kind !== "untrusted") return clientHint(target.credentials.certificate, target);
+  const shown = await lookAtCertificate({ ...target, timeoutMs });
+  return shown && serverHint(shown);
 }
 
 /** A certificate's name or issuer on one line. */
 export function nameText(name: string): string {
-  return `"${printable(name.trim().replaceAll("\n", ", "))}"`;
+  return quoted(name.trim().replaceAll("\n", ", "));
 }
 
-function nameHint(names: string): string | undefined {
-  const first = /(?:DNS|IP Address):([^,\s]+)/.exec(names)?.[1];
-  return first && `if this is the server that you mean, say so: --server-name ${printable(first)}`;
+function devHint(directory: string): string {
+  return `if this is a \`keyless serve --dev\`, it does not use ${printable(directory)} as that ` +
+    "is now: name its directory with --dev-dir, or start it again";
+}
+
+function nameHint(cause: unknown): string | undefined {
+  const first = /(?:DNS|IP Address):([^,\s]+)/.exec(certificateNames(cause))?.[1];
+  const name = first ?? commonName(cause);
+  return name && `if this is the server that you mean, say so: --server-name ${name}`;
 }
 
 function serverHint(shown: X509Certificate): string {
@@ -47,7 +79,7 @@ function serverHint(shown: X509Certificate): string {
   const fault = dateFault(shown) ??
     (mayAuthenticateServers(shown.raw) ? undefined : "is not meant for servers");
   if (fault !== undefined) return `${what}, which ${fault}: the server needs a new one`;
-  return `${what}: give the certificate of that authority with --ca`;
+  return `${what}: if that is the authority that you trust, give its certificate with --ca`;
 }
 
 function clientHint(own: X509Certificate, { endpoint, serverName }: Target): string {

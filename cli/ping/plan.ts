@@ -4,7 +4,7 @@ import type { SignScheme } from "../../src/crypto/scheme.ts";
 import { KeylessError, messageOf } from "../../src/errors/errors.ts";
 import { readRegularFile } from "../../src/keystore/read_file.ts";
 import type { DevDirectory } from "../../src/pki/dev.ts";
-import { printable } from "../../src/telemetry/printable.ts";
+import { printable } from "../../src/errors/printable.ts";
 import type { Target } from "./check_target.ts";
 import { pingSubject, type Subject } from "./question.ts";
 import { readSigning } from "./signing_key.ts";
@@ -33,6 +33,8 @@ export interface PingPlan {
   readonly targets: readonly Target[];
   readonly subject: Subject;
   readonly minHealthy: number;
+  /** The directory of `--dev` where all credentials are taken from it. */
+  readonly devDirectory: string | undefined;
 }
 
 /**
@@ -60,7 +62,9 @@ export function readPlan(
   const { serverName } = flags;
   if (serverName === "") throw new KeylessError("USAGE", "--server-name is empty; leave it out");
   const targets = endpoints.map((endpoint) => ({ endpoint, credentials, serverName }));
-  return { targets, subject: readSubject(flags, dev), minHealthy };
+  const isAllDev = (flags.cert ?? flags.key ?? flags.ca) === undefined;
+  const devDirectory = isAllDev ? dev?.directory : undefined;
+  return { targets, subject: readSubject(flags, dev), minHealthy, devDirectory };
 }
 
 /** Where `keyless serve --dev` listens. */

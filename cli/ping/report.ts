@@ -1,12 +1,13 @@
 import { X509Certificate } from "node:crypto";
+import type { Handshake } from "../../src/client/dial.ts";
 import { endpointText } from "../../src/client/endpoint.ts";
 import { ServerError } from "../../src/client/errors.ts";
 import type { KeylessError } from "../../src/errors/errors.ts";
-import { printable } from "../../src/telemetry/printable.ts";
+import { printable } from "../../src/errors/printable.ts";
 import { paint } from "../output.ts";
 import { exitCodeOfAll } from "./check_all.ts";
 import { daysLeft, exitCodeOf, isHealthy, type Target, type TargetResult } from "./check_target.ts";
-import { nameText } from "./hints.ts";
+import { type Hint, nameText } from "./hints.ts";
 import type { Subject } from "./question.ts";
 import { lossPercent, summarizeTimes } from "./statistics.ts";
 
@@ -18,8 +19,8 @@ export function targetText({ endpoint }: Target): string {
   return printable(endpointText(endpoint));
 }
 
-/** The phases of the first connection, and what the handshake settled. */
-export function connectedLine(target: Target, result: TargetResult, subject: Subject): string {
+/** What the handshake settled; on a line below it, the phases of the first connection. */
+export function connectedText(target: Target, result: TargetResult, subject: Subject): string {
   const { handshake, phasesMs } = result;
   const phases: [string, number | undefined][] = [
     ["resolve", phasesMs.resolve],
@@ -28,18 +29,21 @@ export function connectedLine(target: Target, result: TargetResult, subject: Sub
     [`first ${subject.name}`, result.timesMs[0]],
   ];
   const times = phases.flatMap(([name, ms]) => ms === undefined ? [] : [`${name} ${msText(ms)}`]);
-  const parts = times.length === 0 ? [] : [times.join(", ")];
-  if (handshake !== undefined) {
-    const certificate = new X509Certificate(handshake.serverCertificate);
-    const days = daysLeft(certificate);
-    const left = paint(days < FEW_DAYS ? "yellow" : "green", `${days} days left`);
-    parts.push(`${handshake.version} ${handshake.suite}`);
-    parts.push(`certificate ${nameText(certificate.subject)}, ${left}`);
-  }
   const address = handshake === undefined || target.endpoint.kind === "unix"
     ? ""
     : ` (${handshake.address})`;
-  return `${paint("bold", targetText(target))}${address}: ${parts.join("; ") || "not reached"}`;
+  const failed = phasesMs.connect === undefined ? "not reached" : "no TLS";
+  const state = handshake === undefined ? failed : handshakeText(handshake);
+  const line = `${paint("bold", targetText(target))}${address}: ${state}`;
+  return times.length === 0 ? line : `${line}\n  ${times.join(", ")}`;
+}
+
+function handshakeText({ version, suite, serverCertificate }: Handshake): string {
+  const certificate = new X509Certificate(serverCertificate);
+  const days = daysLeft(certificate);
+  const style = days < VERY_FEW_DAYS ? "red" : days < FEW_DAYS ? "yellow" : "green";
+  const left = paint(style, `${days} days left`);
+  return `${version} ${suite}, certificate ${nameText(certificate.subject)}, ${left}`;
 }
 
 export function answerLine(
@@ -100,7 +104,7 @@ function summaryOf(target: Target, result: TargetResult): string {
 export function pingDocument(
   targets: readonly Target[],
   results: readonly TargetResult[],
-  hints: readonly (string | undefined)[],
+  hints: readonly (Hint | undefined)[],
   subject: Subject,
   minHealthy: number,
 ): Readonly<Record<string, unknown>> {
@@ -113,7 +117,7 @@ export function pingDocument(
     minHealthy,
     operation: subject.name,
     verified: subject.verifies ?? null,
-    targets: results.map((result, at) => targetDocument(targets[at]!, result, hints[at])),
+    targets: results.map((result, at) => targetDocument(targets[at]!, result, hints[at]?.text)),
   };
 }
 
@@ -167,6 +171,7 @@ function certificateDocument(der: Uint8Array): Readonly<Record<string, unknown>>
 }
 
 const FEW_DAYS = 30;
+const VERY_FEW_DAYS = 7;
 
 function codeText(error: KeylessError): string {
   return error instanceof ServerError ? `${error.code} ${error.wireCode}` : error.code;

@@ -7,6 +7,7 @@ import { describePublicKey, keyLabel, type PublicKeyInfo } from "../../src/crypt
 import { SCHEMES, type SignScheme } from "../../src/crypto/scheme.ts";
 import { defaultScheme } from "../../src/crypto/verify.ts";
 import { KeylessError } from "../../src/errors/errors.ts";
+import { printable } from "../../src/errors/printable.ts";
 import { keyFailure } from "../../src/keystore/key_failures.ts";
 import { readRegularFile } from "../../src/keystore/read_file.ts";
 import { readPublicKeys } from "../../src/pki/public_keys.ts";
@@ -49,7 +50,8 @@ function readKey(options: SigningOptions, keysDirectory: string | undefined): Si
   }
   if (options.public !== undefined) return readPublicFile(options.public);
   if (options.ski === undefined) {
-    throw new KeylessError("USAGE", "--op sign needs a key: give --public FILE or --ski HEX");
+    const file = keysDirectory === undefined ? "FILE" : printable(join(keysDirectory, DEV_PUBLIC));
+    throw new KeylessError("USAGE", `--op sign needs a key: give --public ${file} or --ski HEX`);
   }
   const ski = fromHex(options.ski);
   if (ski?.length !== SKI_BYTES) {
@@ -92,4 +94,6 @@ function readDevKey(path: string): PublicKeyInfo | undefined {
 }
 
 const SKI_BYTES = 20;
+/** One of those that `serve --dev` makes. */
+const DEV_PUBLIC = "p256.pub";
 const MAX_FILE_BYTES = 1_048_576;

@@ -76,7 +76,8 @@ export class Call implements Expiring {
   answered(reply: Operation): void {
     this.#end();
     if (reply.opcode === OP_ERROR) {
-      this.#reject(new ServerError(reply.payload![0]!, this.#setting.server));
+      const [wireCode] = reply.payload!;
+      this.#reject(new ServerError(wireCode!, this.#setting.server, this.operation.ski));
       return;
     }
     try {

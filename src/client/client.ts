@@ -11,7 +11,13 @@ import { type Call, type Carrier, type RequestOptions, startCall } from "./call.
 import { Connection, type ConnectionLimits, DEFAULT_MAX_WAITING, queueFull } from "./connection.ts";
 import { type CredentialPems, type Credentials, readCredentials } from "./credentials.ts";
 import { Deadlines } from "./deadlines.ts";
-import { checkPort, DEFAULT_PORT, type Endpoint, endpointText } from "./endpoint.ts";
+import {
+  checkPort,
+  checkSocketPath,
+  DEFAULT_PORT,
+  type Endpoint,
+  endpointText,
+} from "./endpoint.ts";
 import { TransportError } from "./errors.ts";
 
 /** Where the server is, either `host` or `socketPath`, and what a client needs besides. */
@@ -73,7 +79,8 @@ export class KeylessClient implements Carrier {
   #closed = false;
 
   /**
-   * @throws KeylessError "USAGE" without a server, or with a port that is none; for credentials as `readCredentials`
+   * @throws KeylessError "USAGE" without a server, or with a port or a socket's path that can be
+   *   none; for credentials as `readCredentials`
    */
   constructor(options: ClientOptions) {
     this.#endpoint = endpointOf(options);
@@ -223,7 +230,10 @@ const NO_BYTES = new Uint8Array(0);
 
 function endpointOf({ host, port = DEFAULT_PORT, socketPath }: ClientOptions): Endpoint {
   checkPort(port);
-  if (socketPath !== undefined && host === undefined) return { kind: "unix", path: socketPath };
+  if (socketPath !== undefined && host === undefined) {
+    checkSocketPath(socketPath);
+    return { kind: "unix", path: socketPath };
+  }
   if (host !== undefined && socketPath === undefined) {
     return { kind: "tcp", host, port };
   }

@@ -11,7 +11,7 @@ import { dial, type DialOptions, type Handshake } from "./dial.ts";
 import { endpointText } from "./endpoint.ts";
 import { TransportError } from "./errors.ts";
 import { freeId } from "./ids.ts";
-import { readReply } from "./reply.ts";
+import { checkMajor, readReply } from "./reply.ts";
 import { alertName } from "./tls_refusal.ts";
 
 export interface ConnectionLimits {
@@ -163,6 +163,9 @@ export class Connection implements Carrier {
     try {
       this.#framer.push(chunk);
       while (this.#closedBy === undefined) {
+        const major = this.#framer.nextMajor;
+        if (major === undefined) break;
+        checkMajor(major);
         const packet = this.#framer.next();
         if (packet === undefined) break;
         this.#take(packet);

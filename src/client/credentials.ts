@@ -71,8 +71,14 @@ const TLS12_SUITES = [
 
 const CERTIFICATE_BLOCK = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
-/** Without this check, an empty `ca` would stand for all the authorities that the system trusts. */
-function readCertificates(pem: Pem, name: string): X509Certificate[] {
+/**
+ * At least one: without this check, an empty `ca` would stand for all the authorities that the
+ * system trusts.
+ *
+ * @param name for messages
+ * @throws KeylessError "CERTIFICATE_FORMAT"
+ */
+export function readCertificates(pem: Pem, name: string): X509Certificate[] {
   const blocks = bufferOf(pem).toString("latin1").match(CERTIFICATE_BLOCK) ?? [];
   if (blocks.length === 0) {
     throw new KeylessError("CERTIFICATE_FORMAT", `${name} holds no certificate; give it as PEM`);
@@ -90,7 +96,8 @@ function readCertificates(pem: Pem, name: string): X509Certificate[] {
   });
 }
 
-function readKey(pem: Pem, name: string): KeyObject {
+/** @throws KeylessError "KEY_FORMAT", "KEY_PASSPHRASE" */
+export function readKey(pem: Pem, name: string): KeyObject {
   const bytes = bufferOf(pem);
   if (ENCRYPTED_MARKS.some((mark) => bytes.includes(mark))) {
     throw new KeylessError(

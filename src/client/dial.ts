@@ -58,7 +58,7 @@ export async function dial<T>(
 /**
  * A socket to the endpoint, without TLS yet.
  *
- * @throws TransportError "RESOLVE", "CONNECT"; KeylessError "ABORTED"
+ * @throws TransportError as `resolve` and `connectAny`; KeylessError "ABORTED"
  */
 export async function reach(
   patience: Patience,

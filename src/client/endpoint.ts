@@ -1,5 +1,7 @@
+import { Buffer } from "node:buffer";
 import { isIPv6 } from "node:net";
 import { KeylessError } from "../errors/errors.ts";
+import { quoted } from "../errors/printable.ts";
 
 /** Where a key server listens. */
 export type Endpoint =
@@ -16,6 +18,8 @@ export const DEFAULT_PORT = 2_407;
  */
 export function parseEndpoint(text: string, defaultPort = DEFAULT_PORT): Endpoint {
   if (text.startsWith(UNIX_PREFIX)) return unixEndpoint(text);
+  const url = URL_START.exec(text);
+  if (url !== null) throw unreadable(text, `leave out the scheme and the path: ${url[1]}`);
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
   if (bracketed !== null) {
     const host = bracketed[1]!;
@@ -26,6 +30,17 @@ export function parseEndpoint(text: string, defaultPort = DEFAULT_PORT): Endpoin
   if (more.length > 0) throw unreadable(text, "write an IPv6 address in brackets: [::1]:2407");
   if (!HOST.test(host)) throw unreadable(text, "write host, host:port, [IPv6]:port or unix:/path");
   return { kind: "tcp", host, port: readPort(text, port, defaultPort) };
+}
+
+/** @throws KeylessError "USAGE" for a path that is too long for a UNIX socket */
+export function checkSocketPath(path: string): void {
+  const pathBytes = Buffer.byteLength(path);
+  if (pathBytes <= MAX_SOCKET_PATH_BYTES) return;
+  throw new KeylessError(
+    "USAGE",
+    `the path ${quoted(path)} has ${pathBytes} bytes; ` +
+      `that of a UNIX socket has at most ${MAX_SOCKET_PATH_BYTES}`,
+  );
 }
 
 /** @throws KeylessError "USAGE" for what is no port */
@@ -46,10 +61,15 @@ const HOST = /^[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,253})$/;
 // deno-lint-ignore no-control-regex
 const SOCKET_PATH = /^[^\u0000-\u001f\u007f]+$/;
 const MAX_PORT = 65_535;
+/** Linux's `sun_path`, less the terminating zero. */
+const MAX_SOCKET_PATH_BYTES = 107;
+/** Of a URL: the host and its port. */
+const URL_START = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/@]*@)?([a-z0-9._:[\]-]+)/i;
 
 function unixEndpoint(text: string): Endpoint {
   const path = text.slice(UNIX_PREFIX.length);
   if (!SOCKET_PATH.test(path)) throw unreadable(text, "write unix:/path/of/the.sock");
+  checkSocketPath(path);
   return { kind: "unix", path };
 }
 
@@ -64,9 +84,4 @@ function readPort(text: string, digits: string | undefined, defaultPort: number)
 
 function unreadable(text: string, mend: string): KeylessError {
   return new KeylessError("USAGE", `${quoted(text)} names no server: ${mend}`);
-}
-
-/** JSON's quoting escapes control characters. */
-function quoted(text: string): string {
-  return JSON.stringify(text);
 }

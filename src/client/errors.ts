@@ -1,3 +1,4 @@
+import { toHex } from "../bytes/hex.ts";
 import { KeylessError } from "../errors/errors.ts";
 import type { ErrorCode } from "../errors/table.ts";
 import { wireErrorText } from "../protocol/errors.ts";
@@ -8,8 +9,11 @@ export class ServerError extends KeylessError {
   /** The byte of the protocol's error table. */
   readonly wireCode: number;
 
-  constructor(wireCode: number, server: string) {
-    super("SERVER_ERROR", `${server} answered error ${wireCode}: ${wireErrorText(wireCode)}`);
+  /** @param ski of the key that was asked for */
+  constructor(wireCode: number, server: string, ski?: Uint8Array) {
+    const key = ski === undefined ? "" : ` (SKI ${toHex(ski)})`;
+    const text = `${server} answered error ${wireCode}: ${wireErrorText(wireCode)}${key}`;
+    super("SERVER_ERROR", text);
     this.wireCode = wireCode;
   }
 }

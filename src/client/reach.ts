@@ -4,6 +4,7 @@ import { systemReason } from "../errors/system.ts";
 import { endpointText } from "./endpoint.ts";
 import { causeCode, TransportError } from "./errors.ts";
 import { type Patience, withinTime } from "./step.ts";
+import { handshakeError } from "./tls_refusal.ts";
 
 /** A place that a socket can be connected to. */
 export type Goal = TcpSocketConnectOpts | { readonly path: string };
@@ -15,7 +16,8 @@ export type Goal = TcpSocketConnectOpts | { readonly path: string };
  */
 export function resolve(host: string, port: number, patience: Patience): Promise<Goal[]> {
   return withinTime<Goal[]>(patience, {
-    late: (ms) => new TransportError("RESOLVE", `no address for ${host} within ${ms} ms`),
+    late: (ms) =>
+      new TransportError("RESOLVE", `no address for ${host} within ${ms} ms; see the name servers`),
     start: (done, fail) => {
       lookup(host, { all: true }, (error, addresses) => {
         if (error === null) return done(addresses.map(({ address }) => ({ host: address, port })));
@@ -35,7 +37,8 @@ export function resolve(host: string, port: number, patience: Patience): Promise
  * A socket to the first place that answers; the time that is left is shared among those not yet
  * tried.
  *
- * @throws TransportError "CONNECT", of the last place; KeylessError "ABORTED"
+ * @throws TransportError "CONNECT", of the last place, or "TLS_REFUSED" where that accepts and
+ *   resets; KeylessError "ABORTED"
  */
 export async function connectAny(goals: readonly Goal[], patience: Patience): Promise<Socket> {
   for (let left = goals.length; left > 1; left--) {
@@ -69,6 +72,8 @@ function connect(goal: Goal, patience: Patience): Promise<Socket> {
 }
 
 function connectError(error: Error, where: string): TransportError {
+  // who resets has accepted before: a matter of luck whether "connect" is told in between
+  if (causeCode(error) === "ECONNRESET") return handshakeError(error, where);
   const mend = CONNECT_MENDS[causeCode(error)];
   const reason = mend ?? `cannot be reached: ${systemReason(error)}`;
   return new TransportError("CONNECT", `${where}: ${reason}`, { cause: error });

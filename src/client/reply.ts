@@ -10,9 +10,6 @@ import { type Packet, VERSION_MAJOR } from "../protocol/packet.ts";
  * @throws FormatError for a packet that is none of these: "REPLY_BROKEN", or as `decodeOperation`
  */
 export function readReply(packet: Packet, request: Operation): Operation {
-  if (packet.major !== VERSION_MAJOR) {
-    throw new FormatError("REPLY_BROKEN", `a packet of version ${packet.major}`);
-  }
   const reply = decodeOperation(packet.body);
   const { opcode, payload } = reply;
   if (opcode === OP_ERROR) {
@@ -22,4 +19,18 @@ export function readReply(packet: Packet, request: Operation): Operation {
   if (opcode === (request.opcode === OP_PING ? OP_PONG : OP_RESPONSE)) return reply;
   const name = opcode === undefined ? "no opcode" : opcodeName(opcode);
   throw new FormatError("REPLY_BROKEN", `${name} as the answer to packet ${packet.id}`);
+}
+
+/**
+ * Judges a packet by its version, of which the first byte is enough: what is no packet at all may
+ * never be as long as its header seems to say.
+ *
+ * @throws FormatError "REPLY_BROKEN"
+ */
+export function checkMajor(major: number): void {
+  if (major === VERSION_MAJOR) return;
+  throw new FormatError(
+    "REPLY_BROKEN",
+    `a packet of version ${major}; is it a key server that listens there?`,
+  );
 }

@@ -37,7 +37,7 @@ export function withinTime<T>(patience: Patience, step: Step<T>): Promise<T> {
       reject(error);
     };
     const abort = () => fail(abortedError(patience));
-    const leftMs = Math.min(Math.max(1, deadlineMs - performance.now()), MAX_TIMER_MS);
+    const leftMs = Math.min(Math.max(1, Math.ceil(deadlineMs - performance.now())), MAX_TIMER_MS);
     const timer = setTimeout(() => fail(step.late(timeoutMs)), leftMs);
     if (signal?.aborted) return abort();
     signal?.addEventListener("abort", abort);

@@ -1,4 +1,5 @@
 import { messageOf } from "../errors/errors.ts";
+import { printable } from "../errors/printable.ts";
 import { causeCode, TransportError } from "./errors.ts";
 
 /** Who refused whom, as far as the runtime's error tells. */
@@ -27,7 +28,7 @@ export function refusalKind(thrown: unknown): RefusalKind {
 }
 
 /** The error of a handshake that failed: what stood in the way, and what to do. */
-export function handshakeError(thrown: unknown, server: string, name: string): TransportError {
+export function handshakeError(thrown: unknown, server: string, name = server): TransportError {
   const reason = REASONS[refusalKind(thrown)](thrown, name);
   return new TransportError("TLS_REFUSED", `no TLS with ${server}: ${reason}`, { cause: thrown });
 }
@@ -38,11 +39,19 @@ export function alertName(thrown: unknown): string | undefined {
   return name?.toLowerCase().replaceAll("_", " ");
 }
 
-/** The names that a certificate is for, as the runtime lists them; empty where it has none. */
+/**
+ * The names that a certificate is for, as the runtime lists them ("DNS:keys.example, IP
+ * Address:10.0.0.1"); empty where it has none but its common name.
+ */
 export function certificateNames(thrown: unknown): string {
-  if (typeof thrown !== "object" || thrown === null || !("cert" in thrown)) return "";
-  const names = (thrown.cert as { readonly subjectaltname?: unknown } | undefined)?.subjectaltname;
-  return typeof names === "string" ? onOneLine(names) : "";
+  const names = certificateOf(thrown)?.subjectaltname;
+  return typeof names === "string" ? printable(names) : "";
+}
+
+/** The common name of a certificate that was refused for its names; undefined where it has none. */
+export function commonName(thrown: unknown): string | undefined {
+  const name = certificateOf(thrown)?.subject?.CN;
+  return typeof name === "string" ? printable(name) : undefined;
 }
 
 const CLOSED_CODES: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "ERR_STREAM_DESTROYED"]);
@@ -52,12 +61,18 @@ const VERIFY_CODES = /CERT|CRL|ISSUER|VERIFY|SELF_SIGNED|PURPOSE|INVALID_CA|PATH
 
 const REASONS: Readonly<Record<RefusalKind, (thrown: unknown, name: string) => string>> = {
   untrusted: (thrown) =>
-    `the server's certificate is not accepted (${onOneLine(messageOf(thrown))}); ` +
+    `the server's certificate is not accepted (${printable(messageOf(thrown))}); ` +
     "it must come from the given CA, be valid today, and be meant for servers",
-  name: (thrown, name) =>
-    `the server's certificate is not for ${name}, ` +
-    `but for ${certificateNames(thrown) || "its common name alone"}; ` +
-    "say which of these names is meant",
+  name: (thrown, name) => {
+    const names = certificateNames(thrown);
+    if (names !== "") {
+      return `the server's certificate is not for ${name}, but for ${names}; ` +
+        "say which of these names is meant";
+    }
+    return `the server's certificate is not for ${name}: it has no subject alternative name, but ` +
+      `the common name "${commonName(thrown) ?? ""}" alone; say that this is meant, or give the ` +
+      "server a certificate with a subject alternative name";
+  },
   alert: (thrown) =>
     `the server refused with the alert "${alertName(thrown)}"; ` +
     "see that the client's certificate is one that the server's CA issued, and is valid today",
@@ -65,10 +80,16 @@ const REASONS: Readonly<Record<RefusalKind, (thrown: unknown, name: string) => s
     "the server closed the connection during the handshake; " +
     "either it refused the client's certificate, or what listens there does not speak TLS",
   "not-tls": () => "what listens there does not speak TLS; is it the right port?",
-  other: (thrown) => onOneLine(messageOf(thrown)),
+  other: (thrown) => printable(messageOf(thrown)),
 };
 
-/** What a certificate says must not end a line of ours. */
-function onOneLine(text: string): string {
-  return JSON.stringify(text).slice(1, -1);
+interface NamedCertificate {
+  readonly subject?: { readonly CN?: unknown };
+  readonly subjectaltname?: unknown;
+}
+
+/** The runtimes hang the certificate on the error about its names. */
+function certificateOf(thrown: unknown): NamedCertificate | undefined {
+  if (typeof thrown !== "object" || thrown === null || !("cert" in thrown)) return undefined;
+  return thrown.cert as NamedCertificate | undefined;
 }

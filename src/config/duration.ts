@@ -1,5 +1,5 @@
 import { KeylessError } from "../errors/errors.ts";
-import { printable } from "../telemetry/printable.ts";
+import { printable } from "../errors/printable.ts";
 
 /**
  * Reads a duration: Go's grammar (`300ms`, `1.5h`, `2h45m`; ns, us, µs, ms, s, m, h) and `d` for

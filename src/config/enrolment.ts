@@ -1,5 +1,5 @@
 import { KeylessError } from "../errors/errors.ts";
-import { printable } from "../telemetry/printable.ts";
+import { printable } from "../errors/printable.ts";
 import { SETTING_KEYS, type SettingKey, type Settings } from "./settings.ts";
 
 /**

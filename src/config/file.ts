@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { KeylessError } from "../errors/errors.ts";
-import { systemCode, systemReason } from "../errors/system.ts";
-import { printable } from "../telemetry/printable.ts";
+import { pathReason, systemCode } from "../errors/system.ts";
+import { printable } from "../errors/printable.ts";
 
 export interface ConfigFile {
   /** As it was asked for. */
@@ -41,7 +41,7 @@ function readText(path: string): string {
     bytes = readAtMost(path, MAX_FILE_BYTES + 1);
   } catch (cause) {
     if (cause instanceof KeylessError) throw cause;
-    throw refuse(path, `cannot be read: ${systemReason(cause)}`, cause);
+    throw refuse(path, `cannot be read: ${pathReason(path, cause)}`, cause);
   }
   if (bytes.length > MAX_FILE_BYTES) {
     throw refuse(path, `is larger than ${MAX_FILE_BYTES} bytes; is it the right file?`);
@@ -100,7 +100,7 @@ function refuse(place: string, message: string, cause?: unknown): KeylessError {
   const separator = /:\d+:1$/.test(place) ? ": " : " ";
   return new KeylessError(
     "CONFIG_FILE",
-    `configuration file ${printable(place)}${separator}${message}`,
+    `configuration file ${printable(place) || '""'}${separator}${message}`,
     { cause },
   );
 }

@@ -68,7 +68,8 @@ export function resolveSettings(
   const valueOf = (key: SettingKey) =>
     chosen.has(key) ? chosen.get(key)?.value : settingOf(key).default;
   const settings = Object.fromEntries(SETTING_KEYS.map((key) => [key, valueOf(key)])) as Settings;
-  throwProblems([...problems, ...findConflicts(settings, chosen)]);
+  const refused = new Set(problems.map(({ key }) => key));
+  throwProblems([...problems, ...findConflicts(settings, chosen, refused)]);
   return {
     settings,
     origins: Object.fromEntries(
@@ -98,14 +99,23 @@ function choose(readings: readonly Reading[]): Chosen {
   return chosen;
 }
 
-/** Values that are right by themselves and cannot be followed. */
-function findConflicts(settings: Settings, chosen: Chosen): Problem[] {
+/**
+ * Values that are right by themselves and cannot be followed.
+ *
+ * @param refused keys that were given, and stand at their default because their value is none
+ */
+function findConflicts(
+  settings: Settings,
+  chosen: Chosen,
+  refused: ReadonlySet<SettingKey | undefined>,
+): Problem[] {
   const problems: Problem[] = [];
   const refuse = (key: SettingKey, message: string) => {
     const place = chosen.get(key)?.place ?? "default";
     problems.push({ code: "CONFIG_VALUE", key, place, message });
   };
-  if (settings.port === "off" && settings.unix_socket === "") {
+  const hasSocket = settings.unix_socket !== "" || refused.has("unix_socket");
+  if (settings.port === "off" && !hasSocket) {
     refuse("port", "port is off and unix_socket is not set: nothing to listen on; set one of them");
   }
   if (settings.current_time !== "") {

@@ -3,9 +3,12 @@
  * two edits away (one for names of up to four letters). An edit is a letter added, dropped,
  * changed, or swapped with its neighbour.
  */
-export function nearest(name: string, candidates: readonly string[]): string | undefined {
+export function nearest<Name extends string>(
+  name: string,
+  candidates: readonly Name[],
+): Name | undefined {
   const limit = name.length <= 4 ? 1 : 2;
-  let best: string | undefined;
+  let best: Name | undefined;
   let bestEdits = limit + 1;
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - name.length) >= bestEdits) continue;

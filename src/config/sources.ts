@@ -1,4 +1,4 @@
-import { printable } from "../telemetry/printable.ts";
+import { printable } from "../errors/printable.ts";
 import type { ConfigFile } from "./file.ts";
 import { acceptedBy, parseValue } from "./kinds.ts";
 import { nearest } from "./nearest.ts";
@@ -61,7 +61,10 @@ export function readFileSettings(file: ConfigFile): Findings {
   return findings;
 }
 
-/** Variables that are not known are not ours: there may be others that start with KEYLESS_. */
+/**
+ * Variables that are not known are not ours: there may be others that start with KEYLESS_. Only what
+ * looks like a mistyped one is told.
+ */
 export function readEnvironmentSettings(
   env: Readonly<Record<string, string | undefined>>,
 ): Findings {
@@ -78,7 +81,21 @@ export function readEnvironmentSettings(
       findings.warnings.push(`${place}: ignored, ${kubernetesAdvice(key, text)}`);
     } else readText(key, text, { place, origin: place }, findings);
   }
+  findings.warnings.push(...warnOfTypos(env));
   return findings;
+}
+
+function warnOfTypos(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = SETTING_KEYS.filter((key) => isReadFrom(key, "env"));
+  return Object.entries(env).flatMap(([variable, text = ""]) => {
+    const isOthers = text === "" || KUBERNETES_PORT.test(text);
+    if (!variable.startsWith(PREFIX) || isOthers) return [];
+    const name = variable.slice(PREFIX.length).toLowerCase();
+    const meant = isKey(name) ? undefined : nearest(name, known);
+    if (meant === undefined) return [];
+    const place = `environment ${printable(variable, MAX_SHOWN)}`;
+    return [`${place}: ignored, it is no setting; did you mean ${variableOf(meant)}?`];
+  });
 }
 
 export function readFlagSettings(flags: FlagTexts): Findings {
@@ -86,7 +103,12 @@ export function readFlagSettings(flags: FlagTexts): Findings {
   for (const key of SETTING_KEYS) {
     const text = flags[key];
     const place = `flag ${flagOf(key)}`;
-    if (text !== undefined) readText(key, text, { place, origin: place }, findings);
+    if (text === undefined) continue;
+    readText(key, text, { place, origin: place }, findings);
+    if (settingOf(key).secret) {
+      const others = "other users of the machine see it in the list of processes";
+      findings.warnings.push(`${place}: ${others}; set ${variableOf(key)} instead`);
+    }
   }
   return findings;
 }
@@ -166,4 +188,5 @@ function noFindings(): Findings {
 }
 
 const KUBERNETES_PORT = /^(?:tcp|udp|sctp):\/\//;
+const PREFIX = "KEYLESS_";
 const MAX_SHOWN = 80;

@@ -1,5 +1,7 @@
 import {
   type Alias,
+  Composer,
+  type CST,
   type Document,
   isAlias,
   isMap,
@@ -8,7 +10,7 @@ import {
   LineCounter,
   type Node,
   type Pair,
-  parseAllDocuments,
+  Parser,
   visit,
   type YAMLMap,
 } from "yaml";
@@ -52,14 +54,18 @@ export function readYamlMap(text: string): {
 } {
   const lines = new LineCounter();
   // its own check for repeated keys takes quadratic time
-  const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false } as const;
-  const documents = parseAllDocuments(text, options);
-  const [document, second] = [...documents];
+  const composer = new Composer({ lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  const tokens = [...new Parser(lines.addNewLine).parse(text)];
+  const tooDeep = findTooDeep(tokens);
+  if (tooDeep !== undefined) {
+    const place = placeAt(lines, tooDeep.offset);
+    const message =
+      `more than ${MAX_NESTING} lists and maps within each other; no setting needs it`;
+    return { entries: [], faults: [{ ...place, message }] };
+  }
+  const [document, second] = [...composer.compose(tokens)];
   if (document === undefined) return { entries: [], faults: [] };
-  const faults = document.errors.map((error) => ({
-    ...placeAt(lines, error.pos[0]),
-    message: OWN_MESSAGES[error.code] ?? `no YAML: ${error.message}`,
-  }));
+  const faults = parserFaults(document, lines);
   if (second !== undefined) {
     const place = placeAt(lines, second.range[0]);
     faults.push({ ...place, message: "a second document begins here; keep one" });
@@ -67,6 +73,29 @@ export function readYamlMap(text: string): {
   if (faults.length === 0) faults.push(...aliasFaults(document, lines));
   if (faults.length > 0) return { entries: [], faults };
   return readTop(new YamlReader(document, lines));
+}
+
+/** What is deep is found before it is composed, which takes a call for each level. */
+function findTooDeep(documents: readonly CST.Token[]): CST.Token | undefined {
+  let level = documents;
+  for (let depth = 0; depth <= MAX_NESTING; depth++) level = level.flatMap(tokensIn);
+  return level.find((token) => "items" in token);
+}
+
+function tokensIn(token: CST.Token): CST.Token[] {
+  const items = token.type === "document" ? [token] : "items" in token ? token.items : [];
+  return items.flatMap((item) => [...("key" in item ? [item.key] : []), item.value])
+    .filter((each) => each !== undefined && each !== null);
+}
+
+/** Each once: what is missing at the end of several lists is told for every one of them. */
+function parserFaults(document: Document.Parsed, lines: LineCounter): Fault[] {
+  const faults = new Map<string, Fault>();
+  for (const { pos: [offset], code, message: said } of document.errors) {
+    const message = OWN_MESSAGES[code] ?? `no YAML: ${said}`;
+    faults.set(`${offset} ${message}`, { ...placeAt(lines, offset), message });
+  }
+  return [...faults.values()];
 }
 
 function readTop(reader: YamlReader): ReturnType<typeof readYamlMap> {
@@ -147,6 +176,9 @@ function aliasFaults(document: Document.Parsed, lines: LineCounter): Fault[] {
 }
 
 const MAX_ALIASES = 100;
+
+/** Stores take three levels. */
+const MAX_NESTING = 16;
 
 /** For the parser's messages that quote the text, and for some that say too little. */
 const OWN_MESSAGES: Readonly<Record<string, string>> = {

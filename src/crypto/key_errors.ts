@@ -13,6 +13,10 @@ export function keyFileTooLong(): KeylessError {
   return noPrivateKey(`it is longer than ${MAX_KEY_FILE_BYTES} bytes`);
 }
 
+/** Reasons for `noPrivateKey`. */
+export const NEITHER_PEM_NOR_DER = "it is neither PEM nor DER of one";
+export const DAMAGED_PEM = "what its PEM block holds is damaged, or something else";
+
 /** The parts of a key contradict each other. */
 export function inconsistentKey(why: string, cause?: unknown): KeylessError {
   return new KeylessError("KEY_FORMAT", `the private key is damaged: ${why}; restore the file`, {

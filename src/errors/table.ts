@@ -78,6 +78,9 @@ export const ERRORS = {
   },
   KEY_NOT_FOUND: { exit: EXIT.CHECK_FAILED, meaning: "no key is known by this identifier" },
 
+  // output
+  OUTPUT: { exit: EXIT.CHECK_FAILED, meaning: "standard output takes no more: a full disk, say" },
+
   // server
   PID_FILE: { exit: EXIT.USAGE, meaning: "the file for the process id cannot be written" },
   LISTEN: { exit: EXIT.USAGE, meaning: "an address or socket cannot be listened on" },

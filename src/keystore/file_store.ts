@@ -3,11 +3,12 @@ import { toHex } from "../bytes/hex.ts";
 import type { Engine, PrivateKey } from "../crypto/engine.ts";
 import { MAX_KEY_FILE_BYTES } from "../crypto/key_errors.ts";
 import type { PublicKeyInfo } from "../crypto/public_key.ts";
+import { pemBlocks } from "../pki/pem.ts";
 import { DigestTable } from "./digest_table.ts";
 import { type KeyFailure, keyFailure, KeyFilesError, namePath } from "./key_failures.ts";
 import { type KeySource, listKeyFiles } from "./key_files.ts";
 import type { KeyQuery, Keystore } from "./keystore.ts";
-import { readRegularFile } from "./read_file.ts";
+import { openToOthers, readRegularFile } from "./read_file.ts";
 import { SoftwareSigner } from "./software_signer.ts";
 
 export interface LoadStoreOptions {
@@ -24,8 +25,11 @@ export interface LoadStoreOptions {
   readonly onWarning?: ((path: string, message: string, kind: KeyWarning) => void) | undefined;
 }
 
-/** "open": others than the owner may use the file; "repeated": another file has the same key. */
-export type KeyWarning = "open" | "repeated";
+/**
+ * "open": others than the owner may use the file; "several": it holds more keys than the first;
+ * "repeated": another file has the same key.
+ */
+export type KeyWarning = "open" | "several" | "repeated";
 
 /** A key that a store holds, and the file that it came from. */
 export interface StoredKey {
@@ -112,12 +116,17 @@ interface LoadedKey {
 
 function loadKey(path: string, options: LoadStoreOptions): PrivateKey {
   const { engine, passphrase, allowWeak, onWarning } = options;
-  const { bytes, mode } = readRegularFile(path, MAX_KEY_FILE_BYTES);
+  const file = readRegularFile(path, MAX_KEY_FILE_BYTES);
+  const { bytes } = file;
   try {
-    if ((mode & 0o077) !== 0) {
-      onWarning?.(path, `is open to others (mode 0${mode.toString(8)}); chmod 600 it`, "open");
+    const open = openToOthers(file);
+    if (open !== undefined) onWarning?.(path, open, "open");
+    const key = engine.load(bytes, { passphrase, allowWeak });
+    const count = pemBlocks(bytes).filter(({ label }) => label.endsWith("PRIVATE KEY")).length;
+    if (count > 1) {
+      onWarning?.(path, `holds ${count} private keys; only the first is served`, "several");
     }
-    return engine.load(bytes, { passphrase, allowWeak });
+    return key;
   } finally {
     bytes.fill(0);
   }

@@ -1,7 +1,7 @@
 import { type Dirent, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { KeylessError } from "../errors/errors.ts";
-import { systemReason } from "../errors/system.ts";
+import { pathReason } from "../errors/system.ts";
 import { type KeyFailure, keyFailure } from "./key_failures.ts";
 
 /** Where keys come from: a directory, looked through to its depth, or one file of any name. */
@@ -56,8 +56,9 @@ async function walk(
         if (isKeyFile(entry)) paths.push(join(path, entry.name));
       }
     } catch (cause) {
-      const why = `cannot be listed: ${systemReason(cause)}`;
-      failures.push(keyFailure(path, new KeylessError("FILE_READ", why, { cause })));
+      const why = `cannot be listed: ${pathReason(path, cause)}`;
+      const error = new KeylessError("FILE_READ", why, { cause });
+      failures.push(keyFailure(path, error, "directory"));
     }
   }
   return paths;

@@ -1,17 +1,24 @@
 import { Buffer } from "node:buffer";
 import { KeylessError } from "../errors/errors.ts";
 import { namePath } from "./key_failures.ts";
-import { readRegularFile } from "./read_file.ts";
+import { type FileContents, openToOthers, readRegularFile } from "./read_file.ts";
 
 /**
  * The passphrase of encrypted keys: the first line of a file, without its end.
  *
+ * @param onWarning told of a file that others may read; the message names it
  * @returns the caller's, to be overwritten after use
  * @throws KeylessError "FILE_READ" where the file cannot be read, "KEY_PASSPHRASE" where its first
  *   line is empty
  */
-export function readPassphraseFile(path: string): Uint8Array {
-  const { bytes } = readFile(path);
+export function readPassphraseFile(
+  path: string,
+  onWarning?: (message: string) => void,
+): Uint8Array {
+  const file = readFile(path);
+  const { bytes } = file;
+  const warning = openToOthers(file);
+  if (warning !== undefined) onWarning?.(`the passphrase file ${namePath(path)} ${warning}`);
   try {
     const line = Buffer.from(bytes.buffer, bytes.byteOffset, firstLineLength(bytes));
     if (line.length > 0) return new Uint8Array(line);
@@ -24,7 +31,7 @@ export function readPassphraseFile(path: string): Uint8Array {
   );
 }
 
-function readFile(path: string): { readonly bytes: Uint8Array } {
+function readFile(path: string): FileContents {
   try {
     return readRegularFile(path, MAX_FILE_BYTES);
   } catch (cause) {

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { KeylessError } from "../errors/errors.ts";
-import { systemReason } from "../errors/system.ts";
+import { pathReason } from "../errors/system.ts";
 
 export interface FileContents {
   /** The caller's; who reads secrets overwrites them. */
@@ -30,10 +30,16 @@ export function readRegularFile(path: string, limitBytes: number): FileContents 
     return { bytes: readAll(file, found.size), mode: found.mode & 0o777 };
   } catch (thrown) {
     if (thrown instanceof KeylessError) throw thrown;
-    throw unreadable(`cannot be read: ${systemReason(thrown)}`, thrown);
+    throw unreadable(`cannot be read: ${pathReason(path, thrown)}`, thrown);
   } finally {
     if (file !== undefined) closeSync(file);
   }
+}
+
+/** What to say of a file with secrets that others than its owner may use; undefined of another. */
+export function openToOthers({ mode }: Pick<FileContents, "mode">): string | undefined {
+  if ((mode & 0o077) === 0) return undefined;
+  return `is open to others (mode 0${mode.toString(8)}); chmod 600 it`;
 }
 
 function checkKind(found: Stats): void {

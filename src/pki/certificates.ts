@@ -1,5 +1,5 @@
 import { fromBER } from "asn1js";
-import { KeylessError, messageOf } from "../errors/errors.ts";
+import { KeylessError } from "../errors/errors.ts";
 import { derOf, pemBlocks } from "./pem.ts";
 import { x509 } from "./x509.ts";
 
@@ -11,6 +11,8 @@ export interface Certificate {
   readonly notAfter: Date;
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: Uint8Array;
+  /** The whole certificate. */
+  readonly der: Uint8Array;
 }
 
 /** What is read of a certificate signing request. */
@@ -33,7 +35,7 @@ export function readCertificates(file: Uint8Array): [Certificate, ...Certificate
 export function parseCertificate(der: Uint8Array): Certificate {
   return parse("certificate", der, (bytes) => {
     const { subject, notBefore, notAfter, publicKey } = new x509.X509Certificate(bytes);
-    return { subject, notBefore, notAfter, spki: new Uint8Array(publicKey.rawData) };
+    return { subject, notBefore, notAfter, spki: new Uint8Array(publicKey.rawData), der: bytes };
   });
 }
 
@@ -56,12 +58,13 @@ export const REQUEST_LABELS: ReadonlySet<string> = new Set([
 ]);
 
 function parse<T>(what: string, der: Uint8Array, read: (der: Uint8Array<ArrayBuffer>) => T): T {
+  let why = "it is not DER";
   try {
     // the library takes other encodings for DER too, and overlooks what follows the value
-    if (der[0] !== SEQUENCE || fromBER(der).offset !== der.length) throw new Error("not DER");
+    if (der[0] !== SEQUENCE || fromBER(der).offset !== der.length) throw new Error(why);
+    why = "its DER is damaged, or something else";
     return read(new Uint8Array(der));
   } catch (cause) {
-    const why = messageOf(cause);
     throw new KeylessError("CERTIFICATE_FORMAT", `not a ${what} that can be read: ${why}`, {
       cause,
     });

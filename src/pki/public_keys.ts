@@ -6,6 +6,7 @@ import { fromBER, ObjectIdentifier } from "asn1js";
 import type { Engine } from "../crypto/engine.ts";
 import { describePublicKey, keyLabel, type PublicKeyInfo } from "../crypto/public_key.ts";
 import { KeylessError } from "../errors/errors.ts";
+import { quoted } from "../errors/printable.ts";
 import {
   CERTIFICATE_LABELS,
   parseCertificate,
@@ -48,7 +49,7 @@ export function readPublicKeys(file: Uint8Array, options: ReadOptions): FoundKey
   if (blocks.length === 0) return [readDer(file, options)];
   const found = blocks.flatMap((block) => readBlock(block, options) ?? []);
   if (found.length > 0) return found;
-  const labels = blocks.map(({ label }) => JSON.stringify(label)).join(", ");
+  const labels = blocks.map(({ label }) => quoted(label)).join(", ");
   throw new KeylessError("KEY_FORMAT", `${NOTHING_FOUND}; it has PEM blocks ${labels}`);
 }
 
@@ -108,7 +109,10 @@ function readRsaPublicKey(der: Uint8Array): FoundKey {
 
 function readPrivateKey(bytes: Uint8Array, { engine, passphrase }: ReadOptions): FoundKey {
   if (engine === undefined) {
-    throw new KeylessError("KEY_FORMAT", "it holds a private key; give the public half of it");
+    throw new KeylessError(
+      "KEY_FORMAT",
+      "it holds a private key; give the public half of it: openssl pkey -in FILE -pubout",
+    );
   }
   const key = engine.load(bytes, { passphrase, allowWeak: true }); // it is not used to sign
   try {

@@ -24,6 +24,11 @@ export class Framer {
     return this.#held.length - this.#at;
   }
 
+  /** The major version of the packet that comes next, as soon as its first byte is here. */
+  get nextMajor(): number | undefined {
+    return this.#held[this.#at];
+  }
+
   /**
    * Takes a chunk. The chunk belongs to the framer from here on: packets are views of it.
    *

@@ -27,6 +27,23 @@ export function disableCoreDumps(): CoreDumpGuard {
   };
 }
 
+/**
+ * Raises the number of files and sockets that may be open at once as far as the system allows.
+ *
+ * @returns that number; undefined where it cannot be told
+ */
+export function raiseOpenFileLimit(): number | undefined {
+  if (process.platform !== "linux") return undefined;
+  const libc = findLibrary(LIBC_PATHS, LIBC);
+  if (libc.path === undefined) return undefined;
+  const { getrlimit, setrlimit } = libc.functions;
+  const limit = new BigUint64Array(2);
+  if (getrlimit(RLIMIT_NOFILE, limit) !== 0) return undefined;
+  limit[0] = limit[1]!;
+  setrlimit(RLIMIT_NOFILE, limit);
+  return getrlimit(RLIMIT_NOFILE, limit) === 0 ? Number(limit[0]) : undefined;
+}
+
 /** Where the C library is looked for: glibc's by its name, musl's by the machine's. */
 export const LIBC_PATHS: readonly string[] = [
   "libc.so.6",
@@ -34,11 +51,14 @@ export const LIBC_PATHS: readonly string[] = [
   "libc.musl-aarch64.so.1",
 ].flatMap(systemLibraryPaths);
 
+// struct rlimit: soft and hard, 64 bits each
 const LIBC = {
+  getrlimit: ["int", "int", "buffer"],
   prctl: ["int", "int", "size", "size", "size", "size"],
-  setrlimit: ["int", "int", "buffer"], // struct rlimit: soft and hard, 64 bits each
+  setrlimit: ["int", "int", "buffer"],
 } as const satisfies SymbolTable;
 
 // linux/prctl.h, asm-generic/resource.h
 const PR_SET_DUMPABLE = 4;
 const RLIMIT_CORE = 4;
+const RLIMIT_NOFILE = 7;

@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import type { TLSSocket } from "node:tls";
 import { FormatError, messageOf } from "../errors/errors.ts";
 import type { ClientIdentity, Keystore, RequestContext } from "../keystore/keystore.ts";
@@ -6,16 +5,19 @@ import { WIRE_ERRORS } from "../protocol/errors.ts";
 import { Framer } from "../protocol/framer.ts";
 import { decodeOperation, type Operation } from "../protocol/operation.ts";
 import { encodePacket, type Packet, VERSION_MAJOR } from "../protocol/packet.ts";
-import { pauseReading, resumeReading } from "../runtime/socket.ts";
+import { cutConnection, pauseReading, resumeReading } from "../runtime/socket.ts";
+import { afterOthers } from "../runtime/turn.ts";
 import type { ServerLog } from "../telemetry/server_log.ts";
 import { type Answer, dispatch, errorAnswer } from "./dispatch.ts";
 import type { ServerLimits } from "./limits.ts";
+import { Outbox, type OutboxTotal } from "./outbox.ts";
 
 export interface ConnectionOptions {
   readonly client: ClientIdentity;
   readonly keystore: Keystore;
   readonly limits: ServerLimits;
   readonly idleMs: number;
+  readonly unflushed: OutboxTotal;
   readonly log: ServerLog;
 }
 
@@ -24,36 +26,29 @@ export interface ConnectionOptions {
  *
  * Requests are read one after the other and answered in any order. Each holds a slot from when it is
  * read until the last byte of its reply has left for the kernel; without a free slot, or with too
- * many reply bytes that the client has not taken, nothing more is read.
+ * many reply bytes that the client has not taken, nothing more is read. After some milliseconds of
+ * work the other connections have their turn.
  */
 export class Connection {
   readonly client: ClientIdentity;
   readonly #socket: TLSSocket;
-  readonly #keystore: Keystore;
-  readonly #limits: ServerLimits;
-  readonly #idleMs: number;
-  readonly #log: ServerLog;
+  readonly #options: ConnectionOptions;
   readonly #framer = new Framer();
+  readonly #outbox: Outbox;
   readonly #abort = new AbortController();
   #state: "open" | "inputEnded" | "draining" | "closing" | "closed" = "open";
   #inFlight = 0;
-  #unflushedBytes = 0;
-  #outbox: Uint8Array[] = [];
-  #flushQueued = false;
-  #pumping = false;
-  #paused = false;
+  #isPumping = false;
+  #isPaused = false;
   #lastRequestMs = performance.now();
-  #lastFlushMs = 0;
   #timer: ReturnType<typeof setTimeout>;
 
   /** Takes the socket over; `closed` is called once, when nothing of it is left. */
   constructor(socket: TLSSocket, options: ConnectionOptions, closed: () => void) {
     this.#socket = socket;
+    this.#options = options;
     this.client = options.client;
-    this.#keystore = options.keystore;
-    this.#limits = options.limits;
-    this.#idleMs = options.idleMs;
-    this.#log = options.log;
+    this.#outbox = new Outbox(socket, options.unflushed, (replies) => this.#flushed(replies));
     this.#timer = setTimeout(() => this.#check(), this.#checkEveryMs());
     socket.on("data", (chunk: Uint8Array) => this.#receive(chunk));
     socket.on("end", () => this.#inputEnd());
@@ -61,6 +56,7 @@ export class Connection {
     socket.on("close", () => {
       this.#state = "closed";
       clearTimeout(this.#timer);
+      this.#outbox.discard();
       this.#abort.abort();
       closed();
     });
@@ -80,7 +76,7 @@ export class Connection {
 
   /** Ends the connection at once; what is outstanding is lost. */
   destroy(): void {
-    this.#socket.destroy();
+    cutConnection(this.#socket);
   }
 
   #receive(chunk: Uint8Array): void {
@@ -93,36 +89,50 @@ export class Connection {
     this.#pump();
   }
 
-  /** Reads packets while there are slots, then writes in one piece what they were answered. */
+  /** Reads packets while there are slots and time, then writes in one piece what they were answered. */
   #pump(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    while (this.#hasRoom()) {
+    if (this.#isPumping || this.#state === "closing" || this.#state === "closed") return;
+    this.#isPumping = true;
+    const sliceEndMs = performance.now() + SLICE_MS;
+    while (this.#hasRoom() && this.#lastRequestMs < sliceEndMs) {
       const packet = this.#framer.next();
       if (packet === undefined) break;
       this.#handle(packet);
+      this.#lastRequestMs = performance.now();
     }
-    this.#pumping = false;
-    this.#flush();
-    if (this.#state === "open") this.#pauseOrResume();
+    this.#outbox.flush();
+    if (this.#lastRequestMs < sliceEndMs) this.#isPumping = false;
+    else afterOthers(() => this.#pumpOn());
+    this.#pauseOrResume();
+  }
+
+  /** After the turn of the others. */
+  #pumpOn(): void {
+    this.#isPumping = false;
+    this.#pump();
+    this.#closeWhenDone();
   }
 
   #hasRoom(): boolean {
-    return this.#inFlight < this.#limits.maxInFlight &&
-      this.#unflushedBytes < this.#limits.maxUnflushedBytes;
+    const { limits, unflushed } = this.#options;
+    if (this.#inFlight >= limits.maxInFlight) return false;
+    const { bytes } = this.#outbox;
+    // where all connections together hold too much, each goes on with a reply or two at a time
+    return bytes < limits.maxUnflushedBytes &&
+      (bytes === 0 || unflushed.bytes < limits.maxUnflushedBytesInAll);
   }
 
   #pauseOrResume(): void {
-    const full = !this.#hasRoom();
-    if (full === this.#paused) return;
-    this.#paused = full;
-    if (full) pauseReading(this.#socket);
+    if (this.#state !== "open") return;
+    const isFull = this.#isPumping || !this.#hasRoom();
+    if (isFull === this.#isPaused) return;
+    this.#isPaused = isFull;
+    if (isFull) pauseReading(this.#socket);
     else resumeReading(this.#socket);
   }
 
   #handle(packet: Packet): void {
     this.#inFlight += 1;
-    this.#lastRequestMs = performance.now();
     if (packet.major !== VERSION_MAJOR) {
       const reason = `version ${packet.major}.${packet.minor}; this server speaks ${VERSION_MAJOR}`;
       return this.#answer(packet.id, {}, errorAnswer(WIRE_ERRORS.VERSION, reason));
@@ -134,11 +144,11 @@ export class Connection {
       if (!(error instanceof FormatError)) throw error;
       return this.#answer(packet.id, {}, errorAnswer(WIRE_ERRORS.FORMAT, error.message));
     }
-    const answer = dispatch(operation, this.#keystore, this.#contextOf(operation));
+    const answer = dispatch(operation, this.#options.keystore, this.#contextOf(operation));
     if (answer instanceof Promise) {
       answer.then((late) => {
         this.#answer(packet.id, operation, late);
-        this.#flushSoon();
+        this.#outbox.flushSoon();
       });
     } else {
       this.#answer(packet.id, operation, answer);
@@ -156,43 +166,23 @@ export class Connection {
   }
 
   #answer(id: number, operation: Operation, answer: Answer): void {
-    this.#log.request(this.client, id, operation, answer);
-    const reply = encodePacket(id, { opcode: answer.opcode, payload: answer.payload });
-    this.#unflushedBytes += reply.length;
-    this.#outbox.push(reply);
-  }
-
-  /** Answers that come in the same turn leave in one write. */
-  #flushSoon(): void {
-    if (this.#flushQueued) return;
-    this.#flushQueued = true;
-    queueMicrotask(() => {
-      this.#flushQueued = false;
-      this.#flush();
-    });
-  }
-
-  #flush(): void {
-    const replies = this.#outbox;
-    if (replies.length === 0 || this.#state === "closed") return;
-    this.#outbox = [];
-    const bytes = replies.length === 1 ? replies[0]! : Buffer.concat(replies);
-    if (this.#unflushedBytes === bytes.length) this.#lastFlushMs = performance.now();
-    this.#socket.write(bytes, (error) => {
-      if (error) return; // 'error' and 'close' follow
-      this.#flushed(replies.length, bytes.length);
-    });
-  }
-
-  #flushed(replies: number, lengthBytes: number): void {
-    this.#inFlight -= replies;
-    this.#unflushedBytes -= lengthBytes;
-    this.#lastFlushMs = performance.now();
-    if (this.#state === "open") {
-      if (this.#paused) this.#pump();
-    } else {
-      this.#closeWhenDone();
+    if (this.#state === "closed") return;
+    let sent = answer;
+    let reply: Uint8Array;
+    try {
+      reply = encodePacket(id, { opcode: answer.opcode, payload: answer.payload });
+    } catch (error) { // a signer's result that no packet can carry
+      sent = errorAnswer(WIRE_ERRORS.INTERNAL, messageOf(error));
+      reply = encodePacket(id, { opcode: sent.opcode, payload: sent.payload });
     }
+    this.#options.log.request(this.client, id, operation, sent);
+    this.#outbox.add(reply);
+  }
+
+  #flushed(replies: number): void {
+    this.#inFlight -= replies;
+    this.#pump();
+    this.#closeWhenDone();
   }
 
   #inputEnd(): void {
@@ -205,9 +195,9 @@ export class Connection {
   #closeWhenDone(): void {
     if (this.#state !== "inputEnded" && this.#state !== "draining") return;
     this.#pump();
-    if (this.#inFlight > 0) return;
+    if (this.#inFlight > 0 || this.#isPumping) return;
     if (this.#state === "inputEnded" && this.#framer.heldBytes > 0) {
-      this.#log.connectionFailed(this.client, "it ended in the middle of a request");
+      this.#options.log.connectionFailed(this.client, "it ended in the middle of a request");
     }
     this.#close();
   }
@@ -217,33 +207,40 @@ export class Connection {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#state = "closing";
     this.#socket.end();
-    if (this.#paused) resumeReading(this.#socket);
+    if (this.#isPaused) resumeReading(this.#socket);
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#socket.destroy(), this.#limits.lingerMs);
+    this.#timer = setTimeout(() => this.#socket.destroy(), this.#options.limits.lingerMs);
   }
 
   #fail(reason: string): void {
     if (this.#state === "closed") return;
-    this.#log.connectionFailed(this.client, reason);
-    this.#socket.destroy();
+    const wasClosing = this.#state === "closing";
+    this.#state = "closing";
+    if (!wasClosing) this.#options.log.connectionFailed(this.client, reason || "it was lost");
+    cutConnection(this.#socket);
   }
 
   /** Cuts a client that takes no replies, closes one that asks nothing. */
   #check(): void {
     const now = performance.now();
-    if (this.#unflushedBytes > 0 && now - this.#lastFlushMs >= this.#limits.writeStallMs) {
-      const seconds = this.#limits.writeStallMs / 1_000;
-      return this.#fail(`it took none of ${this.#inFlight} replies for ${seconds} s`);
+    const { limits, idleMs } = this.#options;
+    const { bytes, lastProgressMs } = this.#outbox;
+    if (bytes > 0 && now - lastProgressMs >= limits.writeStallMs) {
+      return this.#fail(`it took no reply for ${limits.writeStallMs / 1_000} s`);
     }
-    const lastUseMs = Math.max(this.#lastRequestMs, this.#lastFlushMs);
-    if (this.#inFlight === 0 && now - lastUseMs >= this.#idleMs) return this.#close();
+    const lastUseMs = Math.max(this.#lastRequestMs, lastProgressMs);
+    if (this.#inFlight === 0 && now - lastUseMs >= idleMs) return this.#close();
     this.#timer = setTimeout(() => this.#check(), this.#checkEveryMs());
   }
 
   #checkEveryMs(): number {
-    return Math.max(10, Math.min(this.#idleMs, this.#limits.writeStallMs) / CHECKS_PER_LIMIT);
+    const { limits, idleMs } = this.#options;
+    return Math.max(10, Math.min(idleMs, limits.writeStallMs) / CHECKS_PER_LIMIT);
   }
 }
+
+/** A connection works so long before the others have their turn. */
+const SLICE_MS = 5;
 
 /** A limit of time is kept to within this part of itself. */
 const CHECKS_PER_LIMIT = 10;

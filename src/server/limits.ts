@@ -1,11 +1,16 @@
-/** What one client may take of the server, and how long anything may last. All have a flag. */
+/** What clients may take of the server, and how long anything may last. */
 export interface ServerLimits {
-  /** Connections at once over all listeners, those in their handshake included. */
+  /**
+   * Connections at once over all listeners, those in their handshake included; of the latter the
+   * oldest gives way to a newcomer.
+   */
   readonly maxConnections: number;
   /** Requests of one connection that are read and not yet answered to the last byte. */
   readonly maxInFlight: number;
   /** Reply bytes of one connection that its client has not taken; reading waits above it. */
   readonly maxUnflushedBytes: number;
+  /** The same of all connections together. */
+  readonly maxUnflushedBytesInAll: number;
   readonly handshakeMs: number;
   /** Without a whole request, nothing outstanding: the connection is closed. */
   readonly idleMs: number;
@@ -19,7 +24,8 @@ export interface ServerLimits {
 export const DEFAULT_LIMITS: ServerLimits = {
   maxConnections: 10_000,
   maxInFlight: 1_024,
-  maxUnflushedBytes: 1_048_576,
+  maxUnflushedBytes: 131_072,
+  maxUnflushedBytesInAll: 134_217_728,
   handshakeMs: 10_000,
   idleMs: 30_000,
   unixIdleMs: 3_600_000,

@@ -1,12 +1,13 @@
 import { constants } from "node:crypto";
 import type { Socket } from "node:net";
 import { createServer, type Server as TlsServer, type TLSSocket } from "node:tls";
-import { KeylessError, messageOf } from "../errors/errors.ts";
 import type { ClientIdentity } from "../keystore/keystore.ts";
 import { rawSocketOf } from "../runtime/socket.ts";
 import type { ServerLog } from "../telemetry/server_log.ts";
+import { listenError } from "./listen_error.ts";
 import { clientIdentity, peerAddress } from "./peer.ts";
-import { listenOnPath, removeSocketFile } from "./unix_socket.ts";
+import { refusalReason } from "./refusal_reason.ts";
+import { listenOnPath, removeSocketFile, type SocketFile } from "./unix_socket.ts";
 
 /** The server's own certificate chain and key, and the authority that signs its clients; PEM. */
 export interface ServerCredentials {
@@ -44,7 +45,10 @@ export class Listener {
   readonly #handshaking = new Set<Socket>();
   /** By raw socket, for as long as it lives: some events of Deno's come when it is closed. */
   readonly #addresses = new WeakMap<object, string>();
+  /** Raw sockets that were closed from here: how their handshakes end is no news. */
+  readonly #cut = new WeakSet<object>();
   #path: string | undefined;
+  #socketFile: SocketFile | undefined;
   #address = "";
   #port: number | undefined;
 
@@ -85,7 +89,7 @@ export class Listener {
   /** @throws KeylessError "LISTEN" */
   async listen(address: ListenAddress): Promise<void> {
     if ("path" in address) {
-      await listenOnPath(this.#server, address.path);
+      this.#socketFile = await listenOnPath(this.#server, address.path);
       this.#path = address.path;
       this.#address = `unix:${address.path}`;
       return;
@@ -100,11 +104,27 @@ export class Listener {
     );
   }
 
+  /**
+   * Cuts the handshake that has lasted longest, for a newcomer.
+   *
+   * @returns false where no handshake is under way
+   */
+  cutOldestHandshake(): boolean {
+    const [oldest] = this.#handshaking;
+    if (oldest === undefined) return false;
+    const address = this.#addresses.get(oldest) ?? "unknown";
+    this.#options.log.refused(address, "its handshake was cut for a newcomer (max_connections)");
+    this.#handshaking.delete(oldest);
+    this.#cutOff(oldest);
+    return true;
+  }
+
   /** Accepts nothing more; connections in their handshake are cut, established ones live on. */
   close(): void {
+    if (!this.#server.listening) return;
     this.#server.close();
-    for (const socket of this.#handshaking) socket.destroy();
-    if (this.#path !== undefined) removeSocketFile(this.#path);
+    for (const socket of this.#handshaking) this.#cutOff(socket);
+    if (this.#socketFile !== undefined) removeSocketFile(this.#socketFile);
   }
 
   #connection(socket: Socket): void {
@@ -122,16 +142,29 @@ export class Listener {
     socket.once("close", () => this.#handshaking.delete(socket));
   }
 
+  #cutOff(socket: Socket): void {
+    this.#cut.add(socket);
+    socket.destroy();
+  }
+
   #refused(error: Error, socket: TLSSocket): void {
-    this.#options.log.refused(this.#handshakeEnded(socket), refusalReason(error));
+    const address = this.#handshakeEnded(socket);
+    if (!this.#cut.has(rawSocketOf(socket))) {
+      this.#options.log.refused(address, refusalReason(error));
+    }
     socket.on("error", () => {}); // it is gone either way
     socket.destroy();
   }
 
   #secure(socket: TLSSocket): void {
     const address = this.#handshakeEnded(socket);
-    if (socket.isSessionReused()) {
-      this.#options.log.refused(address, "it resumed a session; every connection must be proved");
+    const refusal = socket.isSessionReused()
+      ? "it resumed a session; every connection must be proved"
+      : socket.authorized
+      ? undefined
+      : "its certificate was not verified"; // which `rejectUnauthorized` has seen to already
+    if (refusal !== undefined) {
+      this.#options.log.refused(address, refusal);
       socket.on("error", () => {});
       socket.destroy();
       return;
@@ -160,33 +193,6 @@ const CIPHERS = [
   "ECDHE-RSA-AES256-GCM-SHA384",
 ].join(":");
 
-function refusalReason(error: Error): string {
-  const code = "code" in error && typeof error.code === "string" ? error.code : error.message;
-  return REFUSALS[code] ?? error.message;
-}
-
-/**
- * What the runtimes' codes mean (for a timeout Deno has a message only); what is not here is told
- * as the runtime tells it.
- */
-const REFUSALS: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: "its certificate has expired",
-  CERT_NOT_YET_VALID: "its certificate is not yet valid",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is of another authority (self-signed)",
-  ECONNRESET: "it left in the handshake (Deno says no more of a certificate that is refused)",
-  ERR_SSL_HTTP_REQUEST: "it spoke plain HTTP; this is a TLS port",
-  ERR_SSL_NO_SHARED_CIPHER: "it has no cipher suite in common with this server",
-  ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: "it sent no client certificate",
-  ERR_SSL_UNSUPPORTED_PROTOCOL: "it speaks neither TLS 1.2 nor TLS 1.3",
-  ERR_SSL_WRONG_VERSION_NUMBER: "it spoke no TLS; this is a TLS port",
-  ERR_TLS_HANDSHAKE_TIMEOUT: "its handshake took too long",
-  INVALID_PURPOSE: "its certificate is not made for clients (extended key usage)",
-  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is of another authority",
-  "TLS handshake timeout": "its handshake took too long",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate is of another authority",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate is of another authority",
-};
-
 async function listenOnPort(
   server: TlsServer,
   { host, port }: { readonly host: string; readonly port: number },
@@ -200,7 +206,6 @@ async function listenOnPort(
       });
     });
   } catch (error) {
-    const where = `${host === "" ? "" : `${host} `}port ${port}`;
-    throw new KeylessError("LISTEN", `cannot listen on ${where}: ${messageOf(error)}`);
+    throw listenError(`${host === "" ? "" : `${host} `}port ${port}`, "port", error);
   }
 }

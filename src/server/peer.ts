@@ -1,6 +1,6 @@
 import type { TLSSocket } from "node:tls";
 import type { ClientIdentity } from "../keystore/keystore.ts";
-import { printable } from "../telemetry/printable.ts";
+import { printable } from "../errors/printable.ts";
 
 /** Who stands behind an established connection, by the certificate that the handshake checked. */
 export function clientIdentity(socket: TLSSocket, address: string): ClientIdentity {

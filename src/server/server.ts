@@ -4,6 +4,7 @@ import type { ServerLog } from "../telemetry/server_log.ts";
 import { Connection } from "./connection.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
 import { type ListenAddress, Listener, type ServerCredentials } from "./listener.ts";
+import type { OutboxTotal } from "./outbox.ts";
 
 export interface ServerOptions {
   readonly credentials: ServerCredentials;
@@ -38,6 +39,7 @@ export class Server {
   readonly #limits: ServerLimits;
   readonly #listeners: Listener[] = [];
   readonly #connections = new Set<Connection>();
+  readonly #unflushed: OutboxTotal = { bytes: 0 };
   #emptied: (() => void) | undefined;
   #draining = false;
 
@@ -58,7 +60,10 @@ export class Server {
 
   /** Open connections, those in their handshake included. */
   get connections(): number {
-    return this.#listeners.reduce((sum, { handshaking }) => sum + handshaking, this.#established);
+    return this.#listeners.reduce(
+      (sum, { handshaking }) => sum + handshaking,
+      this.#connections.size,
+    );
   }
 
   async listen(address: ListenAddress): Promise<void> {
@@ -67,7 +72,7 @@ export class Server {
       credentials: this.#options.credentials,
       handshakeMs: this.#limits.handshakeMs,
       log: this.#options.log,
-      admits: () => this.connections < this.#limits.maxConnections,
+      admits: () => this.#makesRoom(),
       accept: (socket, client, tlsVersion) => this.#accept(socket, client, tlsVersion, idleMs),
     });
     this.#listeners.push(listener);
@@ -82,7 +87,7 @@ export class Server {
    */
   async drain(timeoutMs: number): Promise<number> {
     this.#draining = true;
-    for (const listener of this.#listeners) listener.close();
+    this.closeListeners();
     const graceMs = Math.min(DRAIN_GRACE_MS, timeoutMs);
     await this.#emptyWithin(graceMs);
     for (const connection of this.#connections) connection.drain();
@@ -95,18 +100,29 @@ export class Server {
     return cut;
   }
 
-  get #established(): number {
-    return this.#connections.size;
+  /** Accepts nothing more, and removes its sockets' files; connections live on. */
+  closeListeners(): void {
+    for (const listener of this.#listeners) listener.close();
+  }
+
+  /**
+   * Whether one more connection may come. Who has not proved who he is gives way: otherwise strangers
+   * could keep everybody out by being silent.
+   */
+  #makesRoom(): boolean {
+    if (this.connections < this.#limits.maxConnections) return true;
+    return this.#listeners.some((listener) => listener.cutOldestHandshake());
   }
 
   #accept(socket: TLSSocket, client: ClientIdentity, tlsVersion: string, idleMs: number): void {
     const { keystore, log } = this.#options;
-    if (this.#draining) {
+    if (this.#draining || socket.destroyed) {
       socket.destroy();
       return;
     }
     log.connected(client, tlsVersion);
-    const options = { client, keystore, limits: this.#limits, idleMs, log };
+    const shared = { keystore, limits: this.#limits, unflushed: this.#unflushed, log };
+    const options = { ...shared, client, idleMs };
     const connection = new Connection(socket, options, () => {
       this.#connections.delete(connection);
       if (this.#connections.size === 0) this.#emptied?.();

@@ -1,31 +1,50 @@
-import { chmodSync, lstatSync, type Stats, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, readFileSync, type Stats, unlinkSync } from "node:fs";
 import { connect, type Server } from "node:net";
+import { dirname } from "node:path";
 import process from "node:process";
-import { KeylessError, messageOf } from "../errors/errors.ts";
+import { printable } from "../errors/printable.ts";
+import { listenError } from "./listen_error.ts";
 
 /**
- * Makes a path ready to be listened on: nothing there is fine, a socket that nobody listens on any
- * more is removed, and everything else is left alone.
+ * Looks at a path that is to be listened on, and changes nothing.
  *
- * @throws KeylessError "LISTEN" for a symbolic link, another kind of file, a socket in use
+ * @returns "stale" for a socket that nobody listens on any more
+ * @throws KeylessError "LISTEN" for a symbolic link, another kind of file, a socket in use, a
+ *   directory that is not there
  */
-export async function clearSocketPath(path: string): Promise<void> {
-  const stats = lstat(path);
-  if (stats === undefined) return;
-  const refuse = (why: string) => new KeylessError("LISTEN", `cannot listen on ${path}: ${why}`);
+export async function checkSocketPath(path: string): Promise<"free" | "stale"> {
+  const refuse = (why: string) => listenError(printable(path), "path", new Error(why));
+  let stats: Stats | undefined;
+  try {
+    lstatSync(dirname(path));
+    stats = lstat(path);
+  } catch (error) {
+    throw listenError(printable(path), "path", error);
+  }
+  if (stats === undefined) return "free";
   if (stats.isSymbolicLink()) {
     throw refuse("it is a symbolic link; name the path that it leads to");
   }
   if (!stats.isSocket()) throw refuse("a file that is no socket stands there; move it away");
-  if (await isListenedOn(path)) {
-    throw refuse("another process listens on it; stop that one, or name another path");
+  if (isBound(path) || await isListenedOn(path)) {
+    throw refuse("another process has it open; stop that one, or name another path");
   }
-  unlinkSync(path);
+  return "stale";
 }
 
-/** Starts listening on a path with mode 0600 from the first moment on. */
-export async function listenOnPath(server: Server, path: string): Promise<void> {
-  await clearSocketPath(path);
+/** A socket's file as it was made; another in its place is another server's. */
+export interface SocketFile {
+  readonly path: string;
+  readonly inode: number;
+}
+
+/**
+ * Starts listening on a path, with mode 0600 from the first moment on; a stale socket is replaced.
+ *
+ * @throws KeylessError "LISTEN"
+ */
+export async function listenOnPath(server: Server, path: string): Promise<SocketFile> {
+  if (await checkSocketPath(path) === "stale") unlinkSync(path);
   const before = process.umask(0o177);
   try {
     await new Promise<void>((resolve, reject) => {
@@ -36,20 +55,34 @@ export async function listenOnPath(server: Server, path: string): Promise<void> 
       });
     });
     chmodSync(path, 0o600);
+    return { path, inode: lstatSync(path).ino };
   } catch (error) {
-    throw new KeylessError("LISTEN", `cannot listen on ${path}: ${messageOf(error)}`);
+    throw listenError(printable(path), "path", error);
   } finally {
     process.umask(before);
   }
 }
 
 /** Removes the socket's file, if the runtime has not done so when its server was closed. */
-export function removeSocketFile(path: string): void {
-  if (lstat(path)?.isSocket()) unlinkSync(path);
+export function removeSocketFile({ path, inode }: SocketFile): void {
+  if (lstat(path)?.ino === inode) unlinkSync(path);
 }
 
 function lstat(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
+}
+
+/**
+ * Whether a living process has bound the path, by Linux's list. Connecting does not tell for certain:
+ * to a socket of another type, or to one whose process is too busy to accept, it fails as well.
+ */
+function isBound(path: string): boolean {
+  try {
+    const lines = readFileSync("/proc/net/unix", "utf8").split("\n");
+    return lines.some((line) => line.endsWith(` ${path}`));
+  } catch {
+    return false; // not Linux
+  }
 }
 
 function isListenedOn(path: string): Promise<boolean> {

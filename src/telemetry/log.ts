@@ -1,6 +1,6 @@
 import { type Level, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
-import { printable } from "./printable.ts";
+import { printable } from "../errors/printable.ts";
 
 /**
  * The program's log: `log.info({ event: "listening", address }, "listening")`. Text in the fields is
@@ -42,6 +42,7 @@ function prettyDestination(
   const pretty = prettyFactory({
     colorize: colour,
     singleLine: true,
+    errorLikeObjectKeys: [], // `error` is a text here
     ignore: "event,pid",
     translateTime: "SYS:yyyy-mm-dd HH:MM:ss.l",
   });

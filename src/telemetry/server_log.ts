@@ -7,7 +7,7 @@ import type { Operation } from "../protocol/operation.ts";
 import { requestIdOf } from "../protocol/request_context.ts";
 import { type HeldBack, LineLimiter } from "./line_limiter.ts";
 import type { Log } from "./log.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../errors/printable.ts";
 
 /** A client as the log names it. */
 export interface LoggedClient {

@@ -41,6 +41,14 @@ describe("readCommandLine", () => {
       ["keys list -- --config_file x", "keys list -- --config_file x"],
       ["keys list --config-file", "keys list --config-file"],
       ["ping a_b --config_file", "ping a_b --config_file"],
+      ["ping --opp=secret --op=x=y", "ping --opp --op=x=y"],
+      ["keys list -c/a=b", "keys list -c/a=b"],
+      ["help nope", "nope"],
+      ["keys help nope", "keys nope"],
+      ["help keys", "help keys"],
+      ["keys help list", "keys help list"],
+      ["help", "help"],
+      ["ping help nope", "ping help nope"],
     ] as const
   ) {
     test(`makes "${args}" of "${typed}"`, () => {

@@ -1,12 +1,23 @@
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { SETTING_KEYS } from "../../src/config/settings.ts";
-import { Authority } from "../../src/pki/authority.ts";
+import { Authority, type IssueRequest } from "../../src/pki/authority.ts";
 import { type DevDirectory, prepareDevDirectory } from "../../src/pki/dev.ts";
 import { type CliResult, runCli } from "../support/cli.ts";
+import { openssl } from "../support/openssl.ts";
 
 const SLOW = { timeout: 30_000 };
 
@@ -29,12 +40,23 @@ async function run(
   return await runCli(["config", command, ...args], { cwd, env });
 }
 
+/** Flags for a certificate of another authority, and its key. */
+async function identity(issue: Omit<IssueRequest, "commonName">): Promise<string[]> {
+  const authority = await Authority.create("another CA");
+  const { certificatePem, keyPem } = await authority.issue({ ...issue, commonName: "flawed" });
+  const made = mkdtempSync(join(directory, "identity-"));
+  writeFileSync(join(made, "cert.pem"), certificatePem);
+  writeFileSync(join(made, "key.pem"), keyPem, { mode: 0o600 });
+  return ["--auth-cert", join(made, "cert.pem"), "--auth-key", join(made, "key.pem")];
+}
+
 function working(): string {
   return [
     `auth_cert: ${dev.serverCertificate}`,
     `auth_key: ${dev.serverKey}`,
     `cloudflare_ca_cert: ${dev.ca}`,
     `private_key_stores: [{dir: ${dev.keysDirectory}}]`,
+    "port: 0",
     "",
   ].join("\n");
 }
@@ -68,7 +90,7 @@ describe("keyless config check", () => {
     assert.equal(stdout, "");
     assert.equal(
       stderr,
-      'keyless config check: gokeyless.yaml:5:1: "log_level" is no setting; ' +
+      'keyless config check: gokeyless.yaml:6:1: "log_level" is no setting; ' +
         "did you mean loglevel?\n",
     );
   });
@@ -145,7 +167,144 @@ describe("keyless config check", () => {
     assert.equal(code, 0, stderr);
   });
 
-  test("warns of a certificate that has expired, and of a key open to others", SLOW, async () => {
+  test("tells every missing file at once", SLOW, async () => {
+    const args = ["--auth-cert", "nope1", "--auth-key", "nope2", "--cloudflare-ca-cert", "nope3"]
+      .concat("--private-key-dirs", "nope4", "--passphrase-file", "nope5");
+    const { code, stderr } = await run("check", "port: 0\n", args);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^keyless config check: 5 things stand in the way:$/m);
+    for (const path of ["nope1", "nope2", "nope3", "nope4", "nope5"]) {
+      assert.equal(stderr.match(new RegExp(`${path}[ :].*no such file .*looked in `))?.length, 1);
+    }
+  });
+
+  test("does not tell of encrypted keys whose passphrase file is missing", SLOW, async () => {
+    const keys = mkdtempSync(join(directory, "encrypted-"));
+    const encrypt = ["pkcs8", "-topk8", "-passout", "pass:horse", "-in", dev.clientKey];
+    writeFileSync(join(keys, "a.key"), openssl(encrypt), { mode: 0o600 });
+    const args = ["--private-key-dirs", keys, "--passphrase-file", "/nonexistent"];
+    const { stderr } = await run("check", working(), args);
+    assert.match(stderr, /^keyless config check: the passphrase file [^\n]* no such file[^\n]*\n$/);
+    writeFileSync(join(keys, "b.key"), "no key", { mode: 0o600 });
+    const both = await run("check", working(), args);
+    assert.match(both.stderr, /2 things .*the passphrase file .*1 of 2 key files .*b\.key: no/s);
+    assert.ok(!both.stderr.includes("a.key"));
+  });
+
+  test("tells each of many broken key files as JSON", SLOW, async () => {
+    const keys = mkdtempSync(join(directory, "broken-"));
+    const paths = Array.from({ length: 25 }, (_, at) => join(keys, `${at + 10}.key`));
+    for (const path of paths) writeFileSync(path, "no key", { mode: 0o600 });
+    const args = ["--json", "--private-key-dirs", keys, "--auth-key", "nope"];
+    const { code, stdout, stderr } = await run("check", working(), args);
+    assert.equal(code, 2, stderr);
+    const [first, ...problems] = JSON.parse(stdout).problems;
+    assert.match(first.message, /^auth_key nope cannot be read: no such file/);
+    assert.deepEqual(problems.map(({ file }: { file: string }) => file), paths);
+    for (const { code, message } of problems) {
+      assert.equal(code, "KEY_FORMAT");
+      assert.doesNotMatch(message, /\n/);
+    }
+  });
+
+  test("refuses an address that this machine has not", SLOW, async () => {
+    const { code, stderr } = await run("check", working(), ["--bind", "192.0.2.1"]);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /cannot listen on 192\.0\.2\.1 port 0: this machine has no such address/);
+  });
+
+  test("refuses directories of the socket and of the pid file that are missing", SLOW, async () => {
+    const [socket, pid] = [join(directory, "no", "sock"), join(directory, "nowhere", "pid")];
+    const args = ["--unix-socket", socket, "--pid-file", pid];
+    const { code, stderr } = await run("check", working(), args);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /2 things stand in the way/);
+    assert.match(stderr, /cannot listen on \S+\/no\/sock: its directory does not exist/);
+    assert.match(stderr, /pid_file \S+\/nowhere\/pid cannot be written: no such file/);
+  });
+
+  test("leaves a socket's file that nobody listens on, and makes none", SLOW, async () => {
+    const [fresh, occupied] = [join(directory, "fresh.sock"), join(directory, "file.sock")];
+    const args = ["--unix-socket", fresh, "--pid-file", join(directory, "fresh.pid")];
+    const { code, stderr } = await run("check", working(), args);
+    assert.equal(code, 0, stderr);
+    assert.ok(!existsSync(fresh) && !existsSync(join(directory, "fresh.pid")));
+    writeFileSync(occupied, "mine");
+    const refused = await run("check", working(), ["--unix-socket", occupied]);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /a file that is no socket stands there/);
+    assert.equal(readFileSync(occupied, "utf8"), "mine");
+  });
+
+  test("warns of a port and a socket in use: it may be the running server", SLOW, async () => {
+    const socket = join(directory, "used.sock");
+    const servers = [createServer().listen(0, "127.0.0.1"), createServer().listen(socket)];
+    await Promise.all(servers.map((server) => once(server, "listening")));
+    const { port } = servers[0]!.address() as AddressInfo;
+    const args = ["--bind", "127.0.0.1", "--port", `${port}`, "--unix-socket", socket];
+    const { code, stderr } = await run("check", working(), args);
+    for (const server of servers) server.close();
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, new RegExp(`warning: cannot listen on 127.0.0.1 port ${port}: another`));
+    assert.match(stderr, /warning: cannot listen on \S+used\.sock: another process .*\(unless/);
+  });
+
+  for (
+    const [what, flaw, issue] of [
+      ["for clients alone", /is not made for servers/, {
+        usages: ["client"],
+        names: ["a.example"],
+      }],
+      ["without a name", /has no subject alternative name/, { usages: ["server"] }],
+      ["that ends soon", /ends in 8 days, on 20\d\d-/, {
+        usages: ["server"],
+        names: ["a.example"],
+        notAfter: new Date(Date.now() + 9 * 86_400_000 - 1_000),
+        notBefore: new Date(Date.now() - 80 * 86_400_000),
+      }],
+    ] as const satisfies readonly (readonly [string, RegExp, Partial<IssueRequest>])[]
+  ) {
+    test(`warns of a server certificate ${what}`, SLOW, async () => {
+      const { code, stderr } = await run("check", working(), await identity(issue));
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /^keyless config check: warning: auth_cert .*CN=flawed [^\n]*\n$/);
+      assert.match(stderr, flaw);
+    });
+  }
+
+  test("says nothing of a fresh certificate of a week", SLOW, async () => {
+    const issue = {
+      usages: ["server"],
+      names: ["a.example"],
+      notAfter: new Date(Date.now() + 7 * 86_400_000),
+    } as const;
+    const { code, stderr } = await run("check", working(), await identity(issue));
+    assert.equal(stderr, "");
+    assert.equal(code, 0);
+  });
+
+  test("warns of a client CA that is no CA", SLOW, async () => {
+    const args = ["--cloudflare-ca-cert", dev.clientCertificate];
+    const { code, stderr } = await run("check", working(), args);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /warning: cloudflare_ca_cert .*CN=keyless dev client is no authority's/);
+  });
+
+  test("fails for a server certificate that is not valid yet", SLOW, async () => {
+    const args = await identity({
+      usages: ["server"],
+      names: ["a.example"],
+      notBefore: new Date("2040-01-01"),
+      notAfter: new Date("2041-01-01"),
+    });
+    const { code, stdout, stderr } = await run("check", working(), ["--json", ...args]);
+    assert.equal(code, 1, stderr);
+    const { ok, problems } = JSON.parse(stdout);
+    assert.equal(ok, false);
+    assert.match(problems[0].message, /CN=flawed is valid from 2040-01-01T00:00:00\.000Z on$/);
+  });
+
+  test("fails for a certificate that has expired, and warns of an open key", SLOW, async () => {
     const authority = await Authority.create("another CA");
     const { certificatePem, keyPem } = await authority.issue({
       commonName: "old\u001b[31m",
@@ -158,9 +317,12 @@ describe("keyless config check", () => {
     writeFileSync(key, keyPem, { mode: 0o644 });
     const args = ["--auth-cert", certificate, "--auth-key", key];
     const { code, stderr } = await run("check", working(), args);
-    assert.equal(code, 0, stderr);
-    assert.match(stderr, /warning: auth_key \S+old-key\.pem is open to others; chmod 600 it/);
-    assert.match(stderr, /warning: auth_cert .*CN=old.*\[31m.* has expired on 2020-02-01T00:00:00/);
+    assert.equal(code, 1, stderr);
+    assert.match(
+      stderr,
+      /warning: auth_key \S+old-key\.pem is open to others \(mode 0644\); chmod 600 it/,
+    );
+    assert.match(stderr, /check: auth_cert .*CN=old.*\[31m.* has expired on 2020-02-01T00:00:00/);
     assert.ok(!stderr.includes("\u001b"));
   });
 

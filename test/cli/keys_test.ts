@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
+import { prepareDevDirectory } from "../../src/pki/dev.ts";
 import { type CliResult, runCli } from "../support/cli.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
 
@@ -56,7 +57,27 @@ describe("keyless keys list", () => {
     assert.deepEqual(JSON.parse(stdout), {
       keys: [{ file: "keys/b.key", type: "EC P-256", bits: 256, ski }],
       failures: [],
+      warnings: [],
     });
+  });
+
+  test("has its warnings in the JSON, and no table where there is nothing to list", async () => {
+    const both = dir.at("keys/b.key");
+    dir.write("two.key", openssl(["pkey", "-in", both]).repeat(2));
+    const found = await keyless("list", "--json", "two.key", "keys/b.key");
+    assert.equal(found.stderr, "");
+    assert.deepEqual(JSON.parse(found.stdout).warnings, [
+      "two.key holds 2 private keys; only the first is served",
+      "keys/b.key holds the same key as two.key, which is used",
+    ]);
+    mkdirSync(dir.at("none"));
+    const none = await keyless("list", "none");
+    assert.equal(none.stdout, "");
+    assert.match(none.stderr, /^keyless keys list: warning: there are no keys; [^\n]*\n$/);
+    assert.equal(none.code, 0);
+    const empty = await keyless("list", "");
+    assert.equal(empty.stdout, "");
+    assert.equal(empty.stderr, 'keyless keys list: "": cannot be read: the name is empty\n');
   });
 
   test("lists what can be used, names the rest on stderr, and exits with 2", async () => {
@@ -103,7 +124,10 @@ describe("keyless keys list", () => {
     assert.ok(stdout.includes(ski));
   });
 
-  test("lists the keys of --dev-dir, which it makes", async () => {
+  test("lists the keys of --dev --dev-dir, which it never makes", async () => {
+    const absent = await keyless("list", "--dev", "--dev-dir", "dev");
+    assert.equal(absent.code, 2);
+    assert.match(absent.stderr, /--dev: .*dev is not there; run this where `keyless serve --dev`/);
     // with keys in it, so that the test need not wait for large ones to be made
     mkdirSync(dir.at("dev", "keys"), { recursive: true });
     chmodSync(dir.at("dev"), 0o700);
@@ -112,7 +136,8 @@ describe("keyless keys list", () => {
       "dev/keys/mine.key",
       openssl(["pkey"], openssl(["pkey", "-in", dir.at("keys/b.key")])),
     );
-    const { code, stdout, stderr } = await keyless("list", "--dev-dir", "dev");
+    await prepareDevDirectory(dir.at("dev"));
+    const { code, stdout, stderr } = await keyless("list", "--dev", "--dev-dir", "dev");
     assert.equal(code, 0, stderr);
     assert.ok(stdout.includes(`${dir.at("dev/keys/mine.key")}  EC P-256  256   ${ski}\n`));
   });
@@ -167,6 +192,20 @@ describe("keyless keys ski", () => {
     const opened = await keyless("ski", "encrypted.pem", "--passphrase-file", "passphrase");
     assert.equal(opened.code, 0, opened.stderr);
     assert.match(opened.stdout, /^[0-9a-f]{40} {2}encrypted\.pem\n$/);
+  });
+
+  test("warns of a passphrase file that others may read", async () => {
+    const open = dir.write("open-passphrase", `${SECRET}\n`);
+    chmodSync(open, 0o644);
+    for (const command of ["ski", "list"]) {
+      const { code, stderr } = await keyless(command, "encrypted.pem", "--passphrase-file", open);
+      assert.equal(
+        stderr,
+        `keyless keys ${command}: warning: the passphrase file ${open} is open to others ` +
+          "(mode 0644); chmod 600 it\n",
+      );
+      assert.equal(code, 0);
+    }
   });
 
   test("without a file is an error of usage", async () => {

@@ -59,6 +59,13 @@ describe("keyless", () => {
     [["config", "show", "extra"], /^keyless config show: too many arguments/],
     [["config", "show", "--manual-activation"], /unknown option '--manual-activation'/],
     [["config"], /^Usage: keyless config /],
+    [["help", "bogus"], /^keyless: unknown command 'bogus'\nsee keyless --help\n$/],
+    [["config", "help", "chek"], /^keyless config: unknown command 'chek'\n\(Did you mean check/],
+    [
+      ["serve", "--origin-ca-api-keyy=SECRET"],
+      /^keyless serve: unknown option '--origin-ca-api-keyy'\n\(Did you mean --origin-ca-api-key\?/,
+    ],
+    [["config", "show", "--config-file", ""], /configuration file "" cannot be read: the name is/],
   ];
   for (const [args, expected] of USAGE) {
     test(`${args.join(" ")} is a usage error: exit 2, nothing on stdout`, SLOW, async () => {
@@ -70,8 +77,11 @@ describe("keyless", () => {
   }
 
   test("shows control characters of a mistyped command escaped", SLOW, async () => {
-    const { stderr } = await runCli(["\u001b[31mred\u202e"]);
-    assert.match(stderr, /unknown command '\\u\{1b\}\[31mred\\u\{202e\}'/);
+    const { stderr } = await runCli(["\u001b[31mred\u202e\nkeyless: ok"]);
+    assert.match(
+      stderr,
+      /^keyless: unknown command '\\u\{1b\}\[31mred\\u\{202e\}\\u\{a\}keyless: ok'\nsee .*\n$/,
+    );
   });
 
   test("shows a stack trace with --debug alone", SLOW, async () => {
@@ -198,6 +208,15 @@ describe("output", () => {
     assert.equal(stderr.join(""), "");
     assert.equal(code, 0, stderr.join(""));
   });
+
+  for (const args of [["config", "show"], ["config", "show", "--json"], ["--help"]]) {
+    test(`of ${args.join(" ")} that no disk has room for: exit 1, own words`, SLOW, async () => {
+      const { code, stderr } = await runCli(args, { stdout: "/dev/full" });
+      assert.match(stderr, /the output cannot be written: no space left on device/);
+      assert.doesNotMatch(stderr, /defect|ENOSPC|internal/);
+      assert.equal(code, 1);
+    });
+  }
 
   test("arrives whole where it is large and piped", SLOW, async () => {
     const file = join(directory, "large.yaml");

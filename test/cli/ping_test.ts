@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { execFileSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
+import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import process from "node:process";
 import { after, before, describe, test } from "node:test";
+import { emptyResult } from "../../cli/ping/check_target.ts";
+import { pingSubject } from "../../cli/ping/question.ts";
+import { connectedText } from "../../cli/ping/report.ts";
+import { readCredentials } from "../../src/client/credentials.ts";
 import { OP_ERROR, OP_PONG, OP_RESPONSE } from "../../src/protocol/opcodes.ts";
 import { Authority } from "../../src/pki/authority.ts";
-import { runCli, spawnCli } from "../support/cli.ts";
+import { prepareDevDirectory } from "../../src/pki/dev.ts";
+import { resultOf, runCli, spawnCli } from "../support/cli.ts";
 import { pemsOf } from "../support/client_fixture.ts";
 import { echo, type Script, silent, startFakeServer } from "../support/fake_server.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
@@ -67,15 +74,18 @@ describe("keyless ping: a healthy server", () => {
       const { code, stdout, stderr } = await ping(at(server.port), ...files);
       assert.equal(stderr, "");
       assert.equal(code, 0);
-      const [first, ...lines] = stdout.trimEnd().split("\n");
+      const [first, second, ...lines] = stdout.trimEnd().split("\n");
       const ms = "\\d+(?:\\.\\d+)? ms";
       assert.match(
         first!,
         new RegExp(
-          `^127\\.0\\.0\\.1:${server.port} \\(127\\.0\\.0\\.1\\): resolve ${ms}, connect ${ms}, ` +
-            `TLS ${ms}, first ping ${ms}; TLSv1\\.3 TLS_\\w+; ` +
+          `^127\\.0\\.0\\.1:${server.port} \\(127\\.0\\.0\\.1\\): TLSv1\\.3 TLS_\\w+, ` +
             `certificate "CN=test server", 36[34] days left$`,
         ),
+      );
+      assert.match(
+        second!,
+        new RegExp(`^  resolve ${ms}, connect ${ms}, TLS ${ms}, first ping ${ms}$`),
       );
       for (const sequence of [1, 2, 3, 4]) {
         assert.match(
@@ -155,7 +165,8 @@ describe("keyless ping: a healthy server", () => {
     await using _server = await startFakeServer(pki, echo, { path });
     const { code, stdout } = await ping(`unix:${path}`, ...files, "-c", "1");
     assert.equal(code, 0);
-    assert.match(stdout, new RegExp(`^unix:${path}: connect [\\d.]+ ms, TLS `));
+    const shown = new RegExp(`^unix:${path}: TLSv1\\.3 .*\\n  connect [\\d.]+ ms, TLS `);
+    assert.match(stdout, shown);
   });
 
   test("the interval lies between two requests", SLOW, async () => {
@@ -184,6 +195,20 @@ describe("keyless ping: a server that answers wrongly or not", () => {
       5,
       /seq=2 SERVER_ERROR 8\n[^]*2 sent, 2 received, 0% loss, 2 wrong/,
       /answered error 8: internal error/,
+    ],
+    [
+      "an unknown key exits 5, and says where to look",
+      ({ id }, peer) => peer.reply(id, { opcode: OP_ERROR, payload: Uint8Array.of(2) }),
+      5,
+      /seq=2 SERVER_ERROR 2\n/,
+      /answered error 2: key not found.*\n {2}on the server, `keyless keys list` shows the keys/,
+    ],
+    [
+      "another protocol over TLS exits 5 at once",
+      (_request, peer) => peer.send(new TextEncoder().encode("HTTP/1.0 400 Bad Request\r\n\r\n")),
+      5,
+      /seq=2 REPLY_BROKEN\n/,
+      /a packet of version 72; is it a key server that listens there\?/,
     ],
     [
       "another payload in the pong exits 1",
@@ -280,6 +305,22 @@ describe("keyless ping: servers that cannot be reached", () => {
     assert.match(stderr, /^keyless ping: x{64}\.invalid has no address/);
   });
 
+  test("a look-up of a name that fails does not hold the process", SLOW, async () => {
+    const timeOf = async (target: string) => {
+      const startMs = performance.now();
+      assert.equal((await ping(target, ...files, "-W", "100ms")).code, 3);
+      return performance.now() - startMs;
+    };
+    const longer: number[] = [];
+    const closed = at(await closedPort());
+    for (let attempt = 0; attempt < 3; attempt++) { // the machine may be busy with something else
+      const usualMs = await timeOf(closed);
+      longer.push(await timeOf("nosuch.invalid") - usualMs);
+      if (longer.at(-1)! < 600) return;
+    }
+    assert.fail(`it took ${longer} ms longer than a refused connection`);
+  });
+
   test("a missing UNIX socket: exit 3", SLOW, async () => {
     const { code, stderr } = await ping(`unix:${dir.at("none")}`, ...files);
     assert.equal(code, 3);
@@ -367,6 +408,11 @@ describe("keyless ping: TLS that is refused", () => {
       { names: ["keys.test", "10.0.0.1"] },
       /is not for 127\.0\.0\.1, but for DNS:keys\.test[^]*--server-name keys\.test/,
     ],
+    [
+      "for its common name alone",
+      { commonName: "keys.test", names: [] },
+      /give the server a certificate with a subject alternative name\n.* --server-name keys\.test$/m,
+    ],
   ];
   for (const [what, request, hint] of servers) {
     for (const maxVersion of VERSIONS) {
@@ -389,7 +435,10 @@ describe("keyless ping: TLS that is refused", () => {
     await using server = await startFakeServer(pki, echo, pair);
     const { code, document } = await pingJson(at(server.port), ...files);
     assert.equal(code, 4);
-    assert.match(document.targets[0].hint, /issued by "CN=rogue authority": give the cert.* --ca$/);
+    assert.match(
+      document.targets[0].hint,
+      /issued by "CN=rogue authority": if that is the authority that you trust, .* --ca$/,
+    );
     assert.equal(server.peers.flatMap((peer) => peer.requests).length, 0);
   });
 
@@ -428,8 +477,12 @@ describe("keyless ping: several targets", () => {
   test("--min-healthy decides: enough give 0, too few the highest code", SLOW, async () => {
     await using good = await startFakeServer(pki, echo);
     const args = [at(good.port), at(await closedPort()), ...files, "-c", "1"];
-    assert.equal((await ping(...args, "--min-healthy", "1")).code, 0);
-    assert.equal((await ping(...args, "--min-healthy", "2")).code, 3);
+    const enough = await ping(...args, "--min-healthy", "1");
+    assert.equal(enough.code, 0);
+    assert.match(enough.stderr, /^keyless ping: warning: 127\.0\.0\.1:\d+: connection refused/);
+    const tooFew = await ping(...args, "--min-healthy", "2");
+    assert.equal(tooFew.code, 3);
+    assert.match(tooFew.stderr, /^keyless ping: 127\.0\.0\.1:\d+: connection refused/);
   });
 });
 
@@ -457,6 +510,21 @@ describe("keyless ping --wait", () => {
     },
   );
 
+  test("what is told is an attempt that had its full time", SLOW, async () => {
+    using server = await plainServer(() => {});
+    const args = ["-W", "300ms", "--wait", "600ms"];
+    const { code, stderr } = await ping(at(server.port), ...files, ...args);
+    assert.equal(code, 3);
+    assert.match(stderr, /did not end within 300 ms/);
+  });
+
+  test("an attempt that the wait cuts short has a time in whole milliseconds", SLOW, async () => {
+    using server = await plainServer(() => {});
+    const { code, stderr } = await ping(at(server.port), ...files, "--wait", "200ms");
+    assert.equal(code, 3);
+    assert.match(stderr, /did not end within 200 ms/);
+  });
+
   test("with enough healthy targets the others are not waited for", SLOW, async () => {
     await using good = await startFakeServer(pki, echo);
     const targets = [at(await closedPort()), at(good.port)];
@@ -479,7 +547,9 @@ describe("keyless ping: Ctrl-C", () => {
         const args = [at(server.port), ...files, "-c", "1000", "-i", "5ms", "-W", "1h"];
         const child = spawnCli(["ping", ...args]);
         let stdout = "";
+        let stderr = "";
         child.stdout.on("data", (chunk) => stdout += chunk);
+        child.stderr.on("data", (chunk) => stderr += chunk);
         if (exit === 0) { while (!stdout.includes("seq=3")) await once(child.stdout, "data"); }
         else await server.received(1);
         process.kill(child.pid!, "SIGINT"); // Deno hides the exit code after `child.kill`
@@ -487,9 +557,27 @@ describe("keyless ping: Ctrl-C", () => {
         assert.equal(signal, null);
         assert.equal(code, exit);
         assert.match(stdout, /---\n\d+ sent, \d+ received, 0% loss\n/);
+        if (exit === 1) {
+          assert.match(stderr, /warning: .*: interrupted while waiting for the answer/);
+        }
       },
     );
   }
+
+  test("says what it has cut off", SLOW, async () => {
+    const greeted = Promise.withResolvers<void>();
+    using server = await plainServer((socket) => socket.once("data", () => greeted.resolve()));
+    const child = spawnCli(["ping", at(server.port), ...files, "--wait", "1h"]);
+    const ended = resultOf(child);
+    await greeted.promise;
+    process.kill(child.pid!, "SIGINT");
+    const { code, stderr } = await ended;
+    assert.equal(code, 1);
+    const said = `keyless ping: warning: ${
+      at(server.port)
+    }: interrupted during the TLS handshake\n`;
+    assert.equal(stderr, said);
+  });
 });
 
 describe("keyless ping --op sign", () => {
@@ -566,34 +654,107 @@ describe("keyless ping --dev", () => {
     SLOW,
     async () => {
       const devDir = dir.at("dev");
-      const made = await ping("--dev-dir", devDir, at(await closedPort()));
-      assert.equal(made.code, 3);
+      const devFlags = ["--dev", "--dev-dir", devDir];
       const server = spawnCli([
         "serve",
-        ...["--dev-dir", devDir, "--port", "0", "--metrics-port", "off", "--log-format", "json"],
+        ...[...devFlags, "--port", "0", "--metrics-port", "off", "--log-format", "json"],
       ]);
       let log = "";
       server.stderr.on("data", (chunk) => log += chunk);
       while (!/"port":\d+/.test(log)) await once(server.stderr, "data");
+      assert.match(log, /^keyless serve: making throw-away keys and certificates in \/.*dev\n/);
       const target = at(Number(/"port":(\d+)/.exec(log)![1]));
-      const { code } = await ping("--dev-dir", devDir, target, "-c", "1");
+      const { code } = await ping(...devFlags, target, "-c", "1");
       assert.equal(code, 0);
+
+      const published = ["--op", "sign", "--public", dir.at("dev", "keys", "p256.pub")];
+      const verified = await ping(...devFlags, target, ...published, "-c", "1");
+      assert.equal(verified.code, 0);
+      assert.match(verified.stdout, /seq=1 sign ecdsa-sha256 verified time=/);
 
       const listed = await runCli(["keys", "ski", dir.at("dev", "keys", "p384.key"), "--json"]);
       const ski = JSON.parse(listed.stdout)[0].ski;
-      const args = ["--dev-dir", devDir, target, "--op", "sign", "--ski", ski, "-c", "1"];
+      const args = [...devFlags, target, "--op", "sign", "--ski", ski, "-c", "1"];
       const signed = await ping(...args);
       assert.equal(signed.code, 0);
       assert.match(signed.stdout, /seq=1 sign ecdsa-sha384 verified time=/);
 
       const unknown = ["--op", "sign", "--ski", "00".repeat(20), "--scheme", "ed25519"];
-      const missing = await ping("--dev-dir", devDir, target, ...unknown, "-c", "1");
+      const missing = await ping(...devFlags, target, ...unknown, "-c", "1");
       assert.equal(missing.code, 5);
-      assert.match(missing.stderr, /answered error 2: key not found/);
+      assert.match(missing.stderr, /answered error 2: key not found.*\(SKI 0{40}\)\n/);
+
+      const keyless = await ping(...devFlags, target, "--op", "sign");
+      assert.equal(keyless.code, 2);
+      assert.match(keyless.stderr, /give --public \/.*dev\/keys\/p256\.pub or --ski HEX/);
       server.kill("SIGTERM");
       await once(server, "close");
     },
   );
+
+  test("makes no directory: it says where to run", SLOW, async () => {
+    const { code, stderr } = await runCli(["ping", "--dev"], { cwd: dir.path });
+    assert.equal(code, 2);
+    assert.match(stderr, /keyless-dev is not there; run this where `keyless serve --dev` runs/);
+    assert.ok(!existsSync(dir.at("keyless-dev")));
+  });
+
+  test(
+    "a server with other certificates: the hint is the directory, not the CA",
+    SLOW,
+    async () => {
+      const devDir = dir.at("other-dev");
+      mkdirSync(dir.at("other-dev", "keys"), { recursive: true, mode: 0o700 });
+      chmodSync(devDir, 0o700);
+      dir.write("other-dev/.keyless-dev", "");
+      await prepareDevDirectory(devDir);
+      await using server = await startFakeServer(pki, echo);
+      const devFlags = ["--dev", "--dev-dir", devDir];
+      const { code, stderr } = await ping(...devFlags, at(server.port));
+      assert.equal(code, 4);
+      assert.match(stderr, /it does not use \/.*other-dev as that is now: name its directory with/);
+      assert.doesNotMatch(stderr, /--ca/);
+      const mixed = await ping(...devFlags, at(server.port), "--ca", files[1]!);
+      assert.match(mixed.stderr, /issued by "CN=test authority".*--ca/);
+    },
+  );
+});
+
+describe("keyless ping: the days that are left, on a terminal", () => {
+  const { isTTY } = process.stdout;
+  const { NO_COLOR, TERM } = process.env;
+  before(() => {
+    process.stdout.isTTY = true;
+    delete process.env["NO_COLOR"];
+    process.env["TERM"] = "xterm";
+  });
+  after(() => {
+    process.stdout.isTTY = isTTY;
+    if (NO_COLOR !== undefined) process.env["NO_COLOR"] = NO_COLOR;
+    if (TERM === undefined) delete process.env["TERM"];
+    else process.env["TERM"] = TERM;
+  });
+
+  for (const [days, colour] of [[6, 31], [7, 33], [29, 33], [30, 32]] as const) {
+    test(`${days} days have the colour ${colour}`, async () => {
+      const notAfter = new Date(Date.now() + days * DAY_MS + 60_000);
+      const { cert } = await serverPair(pki.authority, { notAfter });
+      const result = emptyResult();
+      const serverCertificate = new Uint8Array(new X509Certificate(cert).raw);
+      result.handshake = { address: "::1", version: "TLSv1.3", suite: "S", serverCertificate };
+      const endpoint = { kind: "tcp", host: "host", port: 1 } as const;
+      const credentials = readCredentials(pemsOf(pki.client));
+      const target = { endpoint, credentials, serverName: undefined };
+      const text = connectedText(target, result, pingSubject());
+      assert.ok(text.includes(`\u001b[${colour}m${days} days left\u001b[39m`), text);
+    });
+  }
+});
+
+test("keyless ping --help says which code several targets give", SLOW, async () => {
+  const { code, stdout } = await runCli(["ping", "--help"]);
+  assert.equal(code, 0);
+  assert.match(stdout, /Of several targets the highest code counts, unless --min-healthy/);
 });
 
 describe("keyless ping: usage and files, exit 2", () => {
@@ -605,6 +766,14 @@ describe("keyless ping: usage and files, exit 2", () => {
   };
   const replaced = (flag: string, value: string) => [...without(flag), flag, value];
   const cases: readonly [what: string, args: () => string[], says: RegExp][] = [
+    ["--dev-dir without --dev", () => ["host", "--dev-dir", "x"], /--dev-dir goes with --dev/],
+    ["an empty --dev-dir", () => ["host", "--dev", "--dev-dir", ""], /--dev-dir is empty; name/],
+    ["a URL", () => ["https://host:1/", ...files], /leave out the scheme and the path: host:1\n/],
+    [
+      "too long a path of a socket",
+      () => [`unix:/${"x".repeat(107)}`, ...files],
+      /that of a UNIX socket has at most 107\n/,
+    ],
     ["no target", good, /no target: give host\[:port\] or unix:\/path, or --dev/],
     ["no files", () => ["host"], /--cert and --key and --ca must be given/],
     ["no CA", () => ["host", ...without("--ca")], /--ca must be given/],
@@ -667,7 +836,7 @@ describe("keyless ping: usage and files, exit 2", () => {
     [
       "a private key as --public",
       () => ["host", ...files, "--op", "sign", "--public", files[3]!],
-      /--public .*good\.key: it holds a private key; give the public half/,
+      /--public .*good\.key: it holds a private key; give the public half of it: openssl pkey/,
     ],
     [
       "a --public file that holds no key",

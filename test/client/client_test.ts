@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { before, describe, test } from "node:test";
+import { toHex } from "../../src/bytes/hex.ts";
 import { type ClientOptions, KeylessClient } from "../../src/client/client.ts";
 import { ServerError, TransportError } from "../../src/client/errors.ts";
 import { FormatError, KeylessError } from "../../src/errors/errors.ts";
@@ -112,6 +113,7 @@ describe("KeylessClient", () => {
     assert.equal(error.wireCode, 2);
     assert.equal(error.code, "SERVER_ERROR");
     assert.match(error.message, /^127\.0\.0\.1:\d+ answered error 2: key not found/);
+    assert.match(error.message, new RegExp(`\\(SKI ${toHex(SKI)}\\)$`));
     assert.equal(server.peers[0]!.requests.length, 1);
     client.close();
   });
@@ -244,6 +246,11 @@ describe("KeylessClient", () => {
     const usage = (error: unknown) => error instanceof KeylessError && error.code === "USAGE";
     assert.throws(() => new KeylessClient(pemsOf(pki.client)), usage);
     assert.throws(() => clientOf(1, { socketPath: "/tmp/x" }), usage);
+    const tooLong = { host: undefined, socketPath: `/${"x".repeat(107)}` };
+    assert.throws(
+      () => clientOf(1, tooLong),
+      /has 108 bytes; that of a UNIX socket has at most 107/,
+    );
   });
 });
 

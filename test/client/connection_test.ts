@@ -288,6 +288,16 @@ describe("Connection: a server that breaks the protocol", () => {
     });
   }
 
+  test("another protocol is told from its first byte, however little of it comes", async () => {
+    await using server = await startFakeServer(pki, (_request, peer) => {
+      peer.send(new TextEncoder().encode("H"));
+    });
+    const connection = await openConnection(pki, server.port);
+    const error = await rejection(connection.request(ping(1), SOON));
+    assert.equal(error.code, "REPLY_BROKEN");
+    assert.match(error.message, /a packet of version 72; is it a key server that listens there\?$/);
+  });
+
   test("half an answer and then the end is a lost connection", async () => {
     await using server = await startFakeServer(pki, ({ id }, peer) => {
       peer.socket.end(encodePacket(id, { opcode: OP_PONG }).subarray(0, 500));

@@ -147,6 +147,11 @@ describe("dial: servers that are not trusted", () => {
       /is not for 127\.0\.0\.1, but for IP Address:127\.0\.0\.2, IP Address:/,
     ],
     [
+      "for its common name alone",
+      () => serverPair({ commonName: "keys \u001b[31m", names: [] }),
+      /it has no subject alternative name, but the common name "keys \\u\{1b\}\[31m" alone/,
+    ],
+    [
       "for a name where an address was asked for",
       () => serverPair({ commonName: "127.0.0.1", names: ["localhost"] }),
       /is not for 127\.0\.0\.1, but for DNS:localhost/,
@@ -272,6 +277,7 @@ describe("dial: what is no key server", () => {
   const plain: readonly [what: string, act: (socket: Socket) => void, says: RegExp][] = [
     ["talks first", (socket) => socket.write("220 ready\r\n"), /does not speak TLS/],
     ["closes at once", (socket) => socket.end(), /does not speak TLS/],
+    ["resets at once", (socket) => socket.resetAndDestroy(), /speak TLS/],
     ["resets", (socket) => socket.once("data", () => socket.resetAndDestroy()), /speak TLS/],
   ];
   for (const [what, act, says] of plain) {

@@ -40,13 +40,26 @@ describe("parseEndpoint", () => {
     ["[::1]2407", /write/],
     ["[host]:2407", /"host" in the brackets is no IPv6 address/],
     ["[127.0.0.1]", /no IPv6 address/],
-    ["https://host", /names no server/],
+    ["https://host", /names no server: leave out the scheme and the path: host$/],
+    ["https://localhost:2407/", /leave out the scheme and the path: localhost:2407$/],
+    ["KEYLESS://[::1]:99/x?y#z", /leave out the scheme and the path: \[::1\]:99$/],
+    ["http://user:secret@host:1/", /leave out the scheme and the path: host:1$/],
+    ["http://", /names no server: the port is a number/],
     ["host/path", /write host, host:port/],
     ["a b", /write host, host:port/],
     ["-c", /write host, host:port/],
     ["unix:", /write unix:\/path/],
-    ["\u001b[31m", /^"\\u001b\[31m" names no server/],
+    ["\u001b[31m", /^"\\u\{1b\}\[31m" names no server/],
   ];
+  test("takes a socket's path of 107 bytes, and says what is too much of a longer one", () => {
+    const path = `/${"é".repeat(53)}`;
+    assert.deepEqual(parseEndpoint(`unix:${path}`), { kind: "unix", path });
+    assert.throws(() => parseEndpoint(`unix:${path}x`), {
+      code: "USAGE",
+      message: `the path "${path}x" has 108 bytes; that of a UNIX socket has at most 107`,
+    });
+  });
+
   for (const [text, says] of refused) {
     test(`refuses ${JSON.stringify(text)} and says why`, () => {
       assert.throws(() => parseEndpoint(text), (error) => {

@@ -26,6 +26,29 @@ describe("the environment", () => {
     assert.deepEqual(load(env).warnings, []);
   });
 
+  for (
+    const [variable, meant] of [
+      ["KEYLESS_PROT", "KEYLESS_PORT"],
+      ["KEYLESS_AUTH_CRT", "KEYLESS_AUTH_CERT"],
+      ["KEYLESS_PASPHRASE", "KEYLESS_PASSPHRASE"],
+    ] as const
+  ) {
+    test(`${variable} is ignored, with a warning that does not show its value`, () => {
+      assert.deepEqual(load({ [variable]: "horse" }).warnings, [
+        `environment ${variable}: ignored, it is no setting; did you mean ${meant}?`,
+      ]);
+    });
+  }
+
+  test("what Kubernetes sets for a Service of nearly that name is not taken for a typo", () => {
+    const env = {
+      KEYLESS_A_PORT: "tcp://10.0.0.1:80",
+      KEYLESS_PORT_80_TCP_PORT: "80",
+      KEYLESS_PROT: "",
+    };
+    assert.deepEqual(load(env).warnings, []);
+  });
+
   test("a bad value names its variable", () => {
     assert.throws(() => load({ KEYLESS_LOGLEVEL: "loud" }), {
       code: "CONFIG_VALUE",
@@ -109,6 +132,15 @@ describe("secrets", () => {
     }
   });
 
+  test("as a flag are taken, as gokeyless does, with a warning that does not show them", () => {
+    const { settings, warnings } = load({}, { origin_ca_api_key: "v1.0-horse" });
+    assert.equal(settings.origin_ca_api_key, "v1.0-horse");
+    assert.deepEqual(warnings, [
+      "flag --origin-ca-api-key: other users of the machine see it in the list of processes; " +
+      "set KEYLESS_ORIGIN_CA_API_KEY instead",
+    ]);
+  });
+
   test("two passphrases are one too many", () => {
     const env = { KEYLESS_PASSPHRASE: "horse", KEYLESS_PASSPHRASE_FILE: "/p" };
     assert.throws(() => load(env), (error: Error) => {
@@ -149,6 +181,12 @@ describe("port off", () => {
     assert.throws(() => load({ KEYLESS_PORT: "off" }), {
       code: "CONFIG_VALUE",
       message: /^environment KEYLESS_PORT: port is off and unix_socket is not set/,
+    });
+  });
+
+  test("beside a socket that is refused is no problem of its own", () => {
+    assert.throws(() => load({}, { port: "off", unix_socket: `/${"x".repeat(107)}` }), {
+      message: /^flag --unix-socket: unix_socket is "[^"]*"; give a path of at most 107 bytes$/,
     });
   });
 });

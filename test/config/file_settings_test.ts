@@ -42,6 +42,9 @@ const REFUSED: readonly (readonly [what: string, text: string, lines: readonly R
   ["a tab as indentation", "private_key_stores:\n\t- dir: /a", [/^f:2:1: no YAML: Tabs are not/]],
   ["an open quote", 'bind: "x\nport: 1\n', [/^f:3:1: no YAML: Missing closing "quote/]],
   ["a value with a colon", "bind: ::\n", [/^f:1:7: no YAML: a second `:` in this line; put/]],
+  ["an open list in others", "port: [[[[[1", [
+    /^f:1:13: no YAML: Flow sequence in block collection must be sufficiently indented/,
+  ]],
   ["a brace too many", "port: 1\n}\n", [/^f:2:1: no YAML: something stands here/]],
   ["an alias without its anchor", "private_key_stores: *x", [
     /^f:1:21: an alias \(\*\) without its anchor/,
@@ -233,3 +236,34 @@ function problemsOf(text: string, mustFail = true): string[] {
   assert.ok(!mustFail, "it was accepted");
   return [];
 }
+
+describe("lists and maps within each other", () => {
+  const shapes: Readonly<Record<string, (levels: number) => string>> = {
+    "in brackets": (levels) => `port: ${"[".repeat(levels)}${"]".repeat(levels)}`,
+    "in brackets that stay open": (levels) => `port: ${"[".repeat(levels)}`,
+    "by hyphens": (levels) => `port:\n  ${"- ".repeat(levels)}x`,
+    "by question marks": (levels) => `port:\n  ${"? ".repeat(levels)}x`,
+    "by indentation": (levels) =>
+      `port:\n${Array.from({ length: levels }, (_, at) => `${" ".repeat(at + 1)}a:`).join("\n")}`,
+  };
+  const tooDeep = /^f:\d+:\d+: more than 16 lists and maps within each other; no setting needs it$/;
+
+  for (const [how, nested] of Object.entries(shapes)) {
+    test(`${how} may be 16 deep, with the map around them, and no deeper`, () => {
+      const [atLimit = "", ...more] = problemsOf(nested(15));
+      assert.doesNotMatch(atLimit, tooDeep);
+      assert.deepEqual(more, []);
+      for (const levels of [16, 50_000]) {
+        const problems = problemsOf(nested(levels > 16 && how === "by indentation" ? 400 : levels));
+        assert.equal(problems.length, 1);
+        assert.match(problems[0] ?? "", tooDeep);
+      }
+    });
+  }
+
+  test("of 5,000 levels are refused at once", () => {
+    const start = performance.now();
+    assert.match(problemsOf(shapes["in brackets"]!(5_000))[0] ?? "", tooDeep);
+    assert.ok(performance.now() - start < 1_000, "in less than a second");
+  });
+});

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { after, describe, test } from "node:test";
 import { MAX_FILE_BYTES, readConfigFile } from "../../src/config/file.ts";
 
@@ -43,6 +44,13 @@ describe("readConfigFile", () => {
     assert.throws(() => readConfigFile(path), {
       code: "CONFIG_FILE",
       message: `configuration file ${path} cannot be read: no such file or directory`,
+    });
+  });
+
+  test("says where a relative name was looked for", () => {
+    assert.throws(() => readConfigFile("missing.yaml"), {
+      message: "configuration file missing.yaml cannot be read: no such file or directory " +
+        `(looked in ${process.cwd()})`,
     });
   });
 
@@ -99,6 +107,9 @@ describe("readConfigFile", () => {
 
   test("refuses a name that no file can have", () => {
     assert.throws(() => readConfigFile("a\0b"), { code: "CONFIG_FILE" });
-    assert.throws(() => readConfigFile(""), { code: "CONFIG_FILE" });
+    assert.throws(() => readConfigFile(""), {
+      code: "CONFIG_FILE",
+      message: 'configuration file "" cannot be read: the name is empty',
+    });
   });
 });

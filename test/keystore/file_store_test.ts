@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
+import process from "node:process";
 import { setImmediate } from "node:timers";
 import { afterEach, before, beforeEach, describe, test } from "node:test";
 import { toHex } from "../../src/bytes/hex.ts";
@@ -339,6 +340,29 @@ describe("a key file that cannot be used", () => {
     wanted.forEach((pattern, index) => assert.match(reasons[index]!, pattern));
   });
 
+  test("may be a directory, which is not called a file", async () => {
+    const error = await load({}, [{ dir: "missing" }]).then(() => undefined, (thrown) => thrown);
+    assert.equal(
+      error.message,
+      "1 of 1 key files and directories of private_key_stores cannot be used:\n" +
+        `  missing: cannot be listed: no such file or directory (looked in ${process.cwd()})\n` +
+        "mend them or take them away, or serve the others with --keep-going",
+    );
+  });
+
+  test("may have a name that is not UTF-8, which is said", async () => {
+    const make = `mkdir "$(printf 'd\\377')"; : > "$(printf 'a\\377.key')"`;
+    execFileSync("sh", ["-c", make], { cwd: dir.path });
+    const { failures } = await loadFails();
+    assert.deepEqual(
+      failures.map(({ kind, error }) => [kind, error.message.slice(dir.path.length + 1)]),
+      [
+        ["directory", "d\ufffd: cannot be listed: its name is not UTF-8; rename it"],
+        ["file", "a\ufffd.key: cannot be read: its name is not UTF-8; rename it"],
+      ],
+    );
+  });
+
   test("may be too large by a byte; at the limit a key is read", async () => {
     const padding = (bytes: number) => "#".repeat(bytes - keys.p256.length - 1) + "\n" + keys.p256;
     dir.write("a.key", padding(MAX_KEY_FILE_BYTES));
@@ -352,7 +376,7 @@ describe("a key file that cannot be used", () => {
     dir.write("x\n0 of 0 key files\u001b[2J.key", "no key");
     const { message } = await loadFails();
     assert.equal(message.split("\n").length, 3);
-    assert.ok(message.includes("x\\n0 of 0 key files\\u001b[2J.key: "));
+    assert.ok(message.includes("x\\u{a}0 of 0 key files\\u{1b}[2J.key: "));
   });
 
   test("may be weak: an RSA key of 1,024 bits is refused unless that is allowed", async () => {
@@ -413,6 +437,14 @@ describe("warnings", () => {
       ["b.key", "open", "is open to others (mode 0640); chmod 600 it"],
       ["c.key", "open", "is open to others (mode 0604); chmod 600 it"],
     ]);
+  });
+
+  test("name a file of several private keys, of which one is served", async () => {
+    dir.write("a.key", keys.p256 + keys.other);
+    dir.write("b.key", new TextDecoder().decode(openssl(["ec"], makeP256())));
+    const message = "holds 2 private keys; only the first is served";
+    assert.deepEqual(await warningsOf(), [["a.key", "several", message]]);
+    assert.equal(open[0]!.keys.length, 2);
   });
 
   test("name both files of a key that stands twice, which is kept once", async () => {

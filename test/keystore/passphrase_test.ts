@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { chmodSync } from "node:fs";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { KeylessError } from "../../src/errors/errors.ts";
 import { readPassphraseFile } from "../../src/keystore/passphrase.ts";
@@ -43,6 +44,18 @@ describe("readPassphraseFile", () => {
   test("takes a file of 4,096 bytes and refuses a longer one", () => {
     assert.equal(readPassphraseFile(dir.write("pass", "x".repeat(4_096))).length, 4_096);
     assert.throws(() => readPassphraseFile(dir.write("pass", "x".repeat(4_097))), /too large/);
+  });
+
+  test("warns of a file that others may read, and of no other", () => {
+    const warnings: string[] = [];
+    const path = dir.write("pass", "secret");
+    for (const mode of [0o600, 0o400, 0o644]) {
+      chmodSync(path, mode);
+      readPassphraseFile(path, (message) => warnings.push(message));
+    }
+    assert.deepEqual(warnings, [
+      `the passphrase file ${path} is open to others (mode 0644); chmod 600 it`,
+    ]);
   });
 
   test("names a file that is missing, and why", () => {

@@ -59,6 +59,11 @@ describe("readRegularFile", () => {
     refuses(dir.at("loop"), /cannot be read: too many symbolic links encountered$/);
   });
 
+  test("says where a relative path was looked for, and what is wrong with an empty one", () => {
+    refuses("missing", /cannot be read: no such file or directory \(looked in \/.*\)$/);
+    assert.throws(() => readRegularFile("", 100), { message: "cannot be read: the name is empty" });
+  });
+
   test("refuses a directory, a FIFO and a device, without waiting for a writer", () => {
     mkdirSync(dir.at("directory"));
     refuses(dir.at("directory"), /is a directory/);

@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,7 +19,9 @@ import process from "node:process";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { KeylessError } from "../../src/errors/errors.ts";
 import { Authority } from "../../src/pki/authority.ts";
-import { type DevDirectory, prepareDevDirectory } from "../../src/pki/dev.ts";
+import { type DevDirectory, findDevDirectory, prepareDevDirectory } from "../../src/pki/dev.ts";
+
+const P256 = "ec_paramgen_curve:P-256";
 
 let base: string;
 let target: string;
@@ -60,7 +63,9 @@ describe("prepareDevDirectory, the first time", () => {
     timeout: 60_000,
   }, async () => {
     target = join(base, "not", "yet", "there");
-    const made = await prepareDevDirectory(target);
+    const told: string[] = [];
+    const made = await prepareDevDirectory(target, (directory) => told.push(directory));
+    assert.deepEqual(told, [target]);
     assert.equal(made.created, true);
     assert.equal(made.directory, target);
     const { ca, serverCertificate, clientCertificate } = made;
@@ -80,7 +85,8 @@ describe("prepareDevDirectory, the first time", () => {
     }
     assert.equal(modeOf(target), 0o700);
 
-    const kinds = readdirSync(made.keysDirectory).sort().map((name) => {
+    const names = readdirSync(made.keysDirectory).sort();
+    const kinds = names.filter((name) => name.endsWith(".key")).map((name) => {
       const path = join(made.keysDirectory, name);
       assert.equal(modeOf(path), 0o600, name);
       assert.match(readFileSync(path, "utf8"), /^-----BEGIN PRIVATE KEY-----\n/);
@@ -97,6 +103,13 @@ describe("prepareDevDirectory, the first time", () => {
       "rsa-3072.key: Private-Key: (3072 bit, 2 primes)",
       "rsa-4096.key: Private-Key: (4096 bit, 2 primes)",
     ]);
+    const publicPairs = kinds.map((kind) => kind.replace(/:.*/, "")).map((name) => {
+      const publicName = name.replace(/key$/, "pub");
+      const wanted = openssl("pkey", "-in", join(made.keysDirectory, name), "-pubout");
+      assert.equal(readFileSync(join(made.keysDirectory, publicName), "utf8"), wanted);
+      return [name, publicName];
+    });
+    assert.deepEqual(names, publicPairs.flat().sort());
     assert.deepEqual(readdirSync(target).sort(), [".keyless-dev", "keys", "tls"]);
   });
 
@@ -135,6 +148,20 @@ describe("prepareDevDirectory, another time", () => {
     assert.deepEqual(readdirSync(second.keysDirectory), ["mine.key"]);
   });
 
+  test("gives keys that lack it their public half, and overlooks what it cannot read", async () => {
+    const { keysDirectory } = await prepareWithoutKeys();
+    const key = join(keysDirectory, "p256.key");
+    openssl("genpkey", "-quiet", "-algorithm", "EC", "-pkeyopt", P256, "-out", key);
+    writeFileSync(join(keysDirectory, "p384.key"), "broken");
+    const told: string[] = [];
+    const { created } = await prepareDevDirectory(target, (directory) => told.push(directory));
+    assert.deepEqual(readdirSync(keysDirectory).sort(), ["p256.key", "p256.pub", "p384.key"]);
+    const text = readFileSync(join(keysDirectory, "p256.pub"), "utf8");
+    assert.equal(text, openssl("pkey", "-in", key, "-pubout"));
+    assert.equal(created, false);
+    assert.deepEqual(told, []);
+  });
+
   test("makes certificates anew that have expired, and leaves the keys alone", async () => {
     const first = await prepareWithoutKeys();
     writeFileSync(join(first.keysDirectory, "mine.key"), "mine");
@@ -163,6 +190,32 @@ describe("prepareDevDirectory, another time", () => {
     assert.equal((await prepareDevDirectory(target)).created, false);
   });
 
+  test("makes certificates anew where a key is cut short or another's", async () => {
+    const { serverKey, serverCertificate, clientKey } = await prepareWithoutKeys();
+    writeFileSync(serverKey, readFileSync(serverKey).subarray(0, 100));
+    assert.equal((await prepareDevDirectory(target)).created, true);
+    const publicKey = openssl("x509", "-in", serverCertificate, "-noout", "-pubkey");
+    assert.equal(openssl("pkey", "-in", serverKey, "-pubout"), publicKey);
+    writeFileSync(clientKey, readFileSync(serverKey));
+    assert.equal((await prepareDevDirectory(target)).created, true);
+    assert.equal((await prepareDevDirectory(target)).created, false);
+  });
+
+  test("removes what killed runs have left, but not what may still be made", async () => {
+    await prepareWithoutKeys();
+    const hours = (count: number) => Date.now() / 1_000 - count * 3_600;
+    for (const [name, age] of [[".tls-old", 2], [".keys-old", 2], [".keys-new", 0.9]] as const) {
+      mkdirSync(join(target, name));
+      writeFileSync(join(target, name, "p256.key"), "half");
+      utimesSync(join(target, name), hours(age), hours(age));
+    }
+    mkdirSync(join(target, ".other-old"));
+    utimesSync(join(target, ".other-old"), hours(2), hours(2));
+    await prepareDevDirectory(target);
+    const kept = [".keyless-dev", ".keys-new", ".other-old", "keys", "tls"];
+    assert.deepEqual(readdirSync(target).sort(), kept);
+  });
+
   test("an interrupted first run is finished: its half-made parts do not count", async () => {
     mkdirSync(join(target, ".tls-abc123"), { recursive: true, mode: 0o700 });
     chmodSync(target, 0o700);
@@ -170,6 +223,53 @@ describe("prepareDevDirectory, another time", () => {
     const { ca, created, serverCertificate } = await prepareWithoutKeys();
     assert.equal(created, true);
     openssl("verify", "-CAfile", ca, serverCertificate);
+  });
+});
+
+describe("findDevDirectory", () => {
+  function finds(pattern: RegExp): Promise<void> {
+    return assert.rejects(findDevDirectory(target), (error) => {
+      assert.ok(error instanceof KeylessError);
+      assert.equal(error.code, "DEV_DIRECTORY");
+      assert.match(error.message, pattern);
+      return true;
+    });
+  }
+
+  test("finds what a server has made, and changes nothing", async () => {
+    const made = await prepareWithoutKeys();
+    const before = readFileSync(made.clientCertificate, "utf8");
+    assert.deepEqual(await findDevDirectory(`${target}/`), { ...made, created: false });
+    assert.equal(readFileSync(made.clientCertificate, "utf8"), before);
+  });
+
+  test("makes none, and says where to run", async () => {
+    await finds(/dev is not there; run this where `keyless serve --dev` runs, or name another/);
+    assert.deepEqual(readdirSync(base), []);
+    mkdirSync(target, { mode: 0o700 });
+    await finds(/dev was not made by --dev; run this where `keyless serve --dev` runs/);
+    assert.deepEqual(readdirSync(target), []);
+  });
+
+  test("renews nothing: it says that serve does", async () => {
+    const { clientKey, keysDirectory } = await prepareWithoutKeys();
+    writeFileSync(clientKey, "broken");
+    await finds(
+      /lacks keys, or certificates that are valid today; start its `keyless serve --dev`/,
+    );
+    assert.equal(readFileSync(clientKey, "utf8"), "broken");
+    await prepareDevDirectory(target);
+    rmSync(keysDirectory, { recursive: true });
+    await finds(/lacks keys, or certificates that are valid today/);
+  });
+
+  test("trusts only a directory that is ours and closed to others", async () => {
+    await prepareWithoutKeys();
+    chmodSync(target, 0o755);
+    await finds(/is open to others \(mode 0755\); chmod 700 it/);
+    rmSync(target, { recursive: true });
+    symlinkSync("elsewhere", target);
+    await finds(/is a symbolic link/);
   });
 });
 

@@ -31,6 +31,16 @@ describe("Framer", () => {
     }));
   });
 
+  test("tells the major version of the next packet from its first byte", () => {
+    const framer = new Framer();
+    assert.equal(framer.nextMajor, undefined);
+    const first = packetBytes({ major: 1, minor: 0, id: 1, body: Uint8Array.of(7) });
+    framer.push(join([first, Uint8Array.of(0x48)]));
+    assert.equal(framer.nextMajor, 1);
+    assert.equal(drain(framer).length, 1);
+    assert.equal(framer.nextMajor, 0x48);
+  });
+
   test("gives the same packets when all chunks are pushed before the first is pulled", () => {
     const packets = [1, 2, 3].map((id) => ({ major: 1, minor: 0, id, body: Uint8Array.of(id) }));
     const framer = new Framer();

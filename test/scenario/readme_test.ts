@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -15,10 +15,13 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const README = readFileSync(`${ROOT}README.md`, "utf8");
 
 let directory: TempDir;
+/** Where the user's shell is. */
+let cwd: string;
 let server: ChildProcess | undefined;
 
 before(() => {
   directory = makeTempDir();
+  cwd = directory.path;
 });
 after(async () => {
   await stopServer("SIGKILL");
@@ -33,7 +36,7 @@ function blocksOf(language: string): string[] {
 
 const environment = { ...process.env, PATH: `${ROOT}dist:${process.env["PATH"]}` };
 
-function run(block: string, cwd: string = directory.path): string {
+function run(block: string): string {
   return execFileSync("sh", ["-euc", block], {
     cwd,
     env: environment,
@@ -42,9 +45,19 @@ function run(block: string, cwd: string = directory.path): string {
   });
 }
 
+/** Runs a block as the user's shell does, which stays where the block went. */
+function type(block: string): void {
+  run(`${block}pwd >"${directory.at("cwd")}"`);
+  cwd = readFileSync(directory.at("cwd"), "utf8").trimEnd();
+}
+
 /** Starts what serves until it is stopped, and waits until it says `ready`. */
-async function startServer(block: string, cwd: string, ready: RegExp): Promise<void> {
-  const child = spawn("sh", ["-euc", `exec ${block}`], { cwd, env: environment, detached: true });
+async function startServer(block: string, where: string, ready: RegExp): Promise<void> {
+  const child = spawn("sh", ["-euc", `exec ${block}`], {
+    cwd: where,
+    env: environment,
+    detached: true,
+  });
   server = child;
   let output = "";
   await new Promise<void>((resolve, reject) => {
@@ -81,9 +94,9 @@ test("the commands of the README work, in its order", { timeout: 120_000 }, asyn
       assert.equal(await stopServer("SIGINT"), 0);
     } else if (block.startsWith("keyless serve")) {
       if (server !== undefined) assert.equal(await stopServer("SIGINT"), 0);
-      await startServer(block, directory.path, /listening/);
+      await startServer(block, cwd, /listening/);
     } else {
-      run(block);
+      type(block);
     }
     ran += 1;
   }
@@ -95,10 +108,10 @@ test("the README's program signs, on Bun and on Deno", () => {
   const ski = run("keyless keys ski www.example.com.pem").slice(0, 40);
   const signing = program.replace(/[0-9a-f]{40}/, ski);
   assert.ok(signing.includes(ski));
-  mkdirSync(directory.at("node_modules"));
-  symlinkSync(ROOT, directory.at("node_modules", "keyless"));
-  directory.write("package.json", '{ "type": "module" }');
-  directory.write("sign.ts", `${signing}\nconsole.log(signature.length);\n`);
+  mkdirSync(`${cwd}/node_modules`);
+  symlinkSync(ROOT, `${cwd}/node_modules/keyless`);
+  writeFileSync(`${cwd}/package.json`, '{ "type": "module" }');
+  writeFileSync(`${cwd}/sign.ts`, `${signing}\nconsole.log(signature.length);\n`);
   assert.equal(run(`${ROOT}node_modules/.bin/bun sign.ts`), "256\n");
   assert.equal(run(`${ROOT}node_modules/.bin/deno run -A --no-check sign.ts`), "256\n");
 });

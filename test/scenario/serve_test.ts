@@ -8,7 +8,7 @@ import { describePublicKey } from "../../src/crypto/public_key.ts";
 import { Authority } from "../../src/pki/authority.ts";
 import { KeylessClient, ServerError } from "../../src/mod.ts";
 import { RawClient } from "../support/raw_client.ts";
-import { PROGRAM_NAMES, RunningServer } from "../support/running_server.ts";
+import { PROGRAM_NAMES, PROGRAMS, RunningServer } from "../support/running_server.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
 
 const PASSPHRASE = "correct horse battery staple";
@@ -31,6 +31,7 @@ before(async () => {
   directory.write("client.pem", client.certificatePem);
   directory.write("client-key.pem", client.keyPem);
   openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out p256.key");
+  openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out p384.key");
   openssl("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:4096 -out rsa4096.key");
   openssl("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out weak.key");
   openssl(
@@ -228,12 +229,83 @@ describe("what stands in the way of a start", () => {
     assert.match(stderr, /bad\.yaml:2:15.*idle_timeout.*30s/s);
   });
 
+  test("a port in use, an address that is not ours and a missing directory have their mends", async () => {
+    assert.match(await refusal(["--bind", "192.0.2.1"]), /192\.0\.2\.1 .*--bind/);
+    assert.match(await refusal(["--bind", "nosuch.invalid"]), /the name has no address.*--bind/);
+    const socket = ["--unix-socket", "none/keyless.sock"];
+    assert.match(await refusal(socket), /none\/keyless\.sock: its directory does not exist/);
+  });
+
+  test("a pid file that holds anything else is left as it is", async () => {
+    const before = readFileSync(directory.at("server-key.pem"), "utf8");
+    const stderr = await refusal(["--pid-file", "server-key.pem"]);
+    assert.match(stderr, /pid_file server-key\.pem cannot be written: it holds something else/);
+    assert.equal(readFileSync(directory.at("server-key.pem"), "utf8"), before);
+  });
+
+  test("a pipe in the place of the pid file does not hang it", async () => {
+    execFileSync("mkfifo", [directory.at("pipe.pid")]);
+    assert.match(await refusal(["--pid-file", "pipe.pid"]), /no regular file/);
+  });
+
+  test("a pid file that an earlier run left is overwritten", async () => {
+    directory.write("stale.pid", "4194303\n");
+    await start([...LOCAL, "--pid-file", "stale.pid"]);
+    while (readFileSync(directory.at("stale.pid"), "utf8") !== `${server?.pid}\n`) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal(await server?.stop(), 0);
+    assert.equal(existsSync(directory.at("stale.pid")), false);
+  });
+
+  test("no configuration at all points at --config-file and --dev", async () => {
+    const empty = makeTempDir();
+    const stderr = await refusal([], { cwd: empty.path });
+    assert.match(stderr, /there is no configuration.*--config-file.*serve --dev/);
+    empty.remove();
+  });
+
+  test("fewer open files than connections are warned about", async () => {
+    await start([...LOCAL], { before: "ulimit -n 500" });
+    const line = await server?.event("open_files");
+    assert.equal(line?.["limit"], 500);
+    assert.equal(line?.["maxConnections"], 10_000);
+  });
+
   test("a pid file that is a symbolic link is not written through", async () => {
     directory.write("precious", "precious");
     symlinkSync(directory.at("precious"), directory.at("link.pid"));
     assert.match(await refusal(["--pid-file", "link.pid"]), /link\.pid/);
     assert.equal(readFileSync(directory.at("precious"), "utf8"), "precious");
   });
+});
+
+test("an expired server certificate is an error in the log, and the server starts", async () => {
+  const day = 86_400_000;
+  const expired = await (await Authority.create("another authority")).issue({
+    commonName: "old",
+    usages: ["server"],
+    names: ["localhost"],
+    notBefore: new Date(Date.now() - 9 * day),
+    notAfter: new Date(Date.now() - day),
+  });
+  directory.write("old.pem", expired.certificatePem);
+  directory.write("old-key.pem", expired.keyPem);
+  await start([...LOCAL, "--auth-cert", "old.pem", "--auth-key", "old-key.pem"]);
+  const line = server?.lines.find(({ level }) => level === "error");
+  assert.match(line?.msg ?? "", /old\.pem.*expired/);
+});
+
+test("the executable takes nothing from files that only Bun knows", () => {
+  const trap = makeTempDir();
+  trap.write("bunfig.toml", 'preload = ["./preload.ts"]\n');
+  trap.write("preload.ts", 'console.log("loaded");\n');
+  trap.write(".env", "KEYLESS_PORT=12345\n");
+  const options = { cwd: trap.path, encoding: "utf8" } as const;
+  const output = execFileSync(PROGRAMS.executable[0], ["config", "show"], options);
+  assert.doesNotMatch(output, /loaded|12345/);
+  assert.match(output, /^port +2407 +default$/m);
+  trap.remove();
 });
 
 for (const program of PROGRAM_NAMES) {
@@ -264,13 +336,40 @@ for (const program of PROGRAM_NAMES) {
       assert.equal(await server?.ended, 1);
     });
 
+    test("stays on SIGHUP, and says that it cannot reload", async () => {
+      const { port } = await start(LOCAL, { program });
+      server?.signal("SIGHUP");
+      assert.match((await server?.event("signal"))?.msg ?? "", /cannot reload/);
+      const client = connect({ port });
+      await client.ping();
+      client.close();
+      assert.equal(await server?.stop(), 0);
+    });
+
+    test("stops when a signal comes while it loads its keys", async () => {
+      const many = makeTempDir();
+      for (let index = 0; index < 2_000; index++) {
+        many.write(`${index}.key`, readFileSync(directory.at("p384.key")));
+      }
+      // a setting without effect is warned about before the keys are loaded
+      const args = [...LOCAL, "--metrics-port", "1", "--private-key-dirs", many.path];
+      server = new RunningServer(args, { cwd: directory.path, program });
+      await server.event("configuration", ({ msg }) => msg.includes("metrics_port"));
+      assert.equal(await server.stop(), 0);
+      assert.equal(server.lines.some(({ event }) => event === "listening"), false);
+      many.remove();
+    });
+
     test("ends at once on a second signal", async () => {
-      const { port } = await start([...LOCAL, "--shutdown-timeout", "1h"], { program });
+      const files = ["--pid-file", `${program}.pid`, "--unix-socket", `${program}-second.sock`];
+      const { port } = await start([...LOCAL, "--shutdown-timeout", "1h", ...files], { program });
       await fillWithUnreadReplies(port);
       server?.signal("SIGTERM");
       await server?.event("stopping");
       server?.signal("SIGTERM");
       assert.equal(await server?.ended, 1);
+      assert.equal(existsSync(directory.at(`${program}.pid`)), false);
+      assert.equal(existsSync(directory.at(`${program}-second.sock`)), false);
     });
 
     test("serves a UNIX socket of mode 0600, and replaces one left by a crash", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import {
   existsSync,
   lstatSync,
@@ -8,7 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
@@ -94,9 +95,44 @@ test("a stale socket is replaced", async () => {
 test("a socket on which another process listens is left alone", async () => {
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(path, resolve));
-  await assert.rejects(start(), refusal(/another process listens on it/));
+  await assert.rejects(start(), refusal(/another process has it open/));
   assert.ok(lstatSync(path).isSocket());
   await new Promise((resolve) => other.close(resolve));
+});
+
+test("a server that ends late leaves the socket of its successor alone", async () => {
+  const { server: old } = await start();
+  const slow = await RawClient.open({ ...pki.client, path });
+  await slow.ask(1, { opcode: 0xf1 });
+  slow.stopReading(); // so that it does not close its side
+  const drained = old.drain(20_000);
+  const { server } = await start();
+  slow.socket.destroy();
+  await drained;
+  await old.drain(0);
+  const client = await RawClient.open({ ...pki.client, path });
+  assert.equal((await client.ask(1, { opcode: 0xf1 }))?.opcode, 0xf2);
+  client.socket.destroy();
+  await server.drain(0);
+  assert.equal(existsSync(path), false);
+});
+
+test("a socket whose process is too busy to accept is not taken for a stale one", async () => {
+  const script = `import { createServer } from "node:net"; import process from "node:process";
+    createServer().listen({ path: process.argv.at(-1), backlog: 1 }, () => {
+      process.kill(process.pid, "SIGSTOP");
+    });`;
+  const file = join(directory, "stopped.mjs");
+  writeFileSync(file, script);
+  const child = spawn("node", [file, path], { stdio: "ignore" });
+  while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 5));
+  const waiting = Array.from({ length: 8 }, () => connect(path).on("error", () => {}));
+  await Promise.race(waiting.map((each) => new Promise((resolve) => each.once("error", resolve))));
+  await assert.rejects(start(), refusal(/another process has it open/));
+  assert.ok(lstatSync(path).isSocket());
+  for (const each of waiting) each.destroy();
+  child.kill("SIGKILL");
+  await new Promise((resolve) => child.once("close", resolve));
 });
 
 test("a symbolic link is refused, and what it leads to is left alone", async () => {
@@ -128,7 +164,6 @@ test("a port that is taken is refused with its number", async () => {
 });
 
 async function runScript(script: string, ...args: readonly string[]): Promise<void> {
-  const { spawn } = await import("node:child_process");
   const file = join(directory, "script.mjs");
   writeFileSync(file, script);
   const child = spawn("node", [file, ...args], { stdio: "ignore" });

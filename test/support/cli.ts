@@ -1,14 +1,20 @@
 import { Buffer } from "node:buffer";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
 
 export interface CliOptions {
   /** Added to the test's own environment, of which no KEYLESS_ variable is handed on. */
   readonly env?: Readonly<Record<string, string>>;
+  /** An empty directory where it is left out: no configuration is found by chance. */
   readonly cwd?: string;
   /** What stands on stdin; nothing where it is left out. */
   readonly input?: string | Uint8Array;
+  /** A file that stdout goes to instead. */
+  readonly stdout?: string;
 }
 
 export interface CliResult {
@@ -67,13 +73,27 @@ export async function resultOf(child: ChildProcessWithoutNullStreams): Promise<C
 }
 
 function start(
-  [command, ...args]: readonly [string, ...string[]],
-  { env = {}, cwd }: CliOptions,
+  words: readonly [string, ...string[]],
+  { env = {}, cwd = emptyDirectory(), stdout }: CliOptions,
 ): ChildProcessWithoutNullStreams {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("KEYLESS_"));
+  const [command, ...args] = stdout === undefined
+    ? words
+    : ["sh", "-c", 'exec "$@" >"$0"', stdout, ...words] as const;
   return spawn(command, args, {
     cwd,
     env: { ...Object.fromEntries(inherited), ...env },
     stdio: "pipe",
   });
+}
+
+let empty: string | undefined;
+
+function emptyDirectory(): string {
+  if (empty === undefined) {
+    const made = mkdtempSync(join(tmpdir(), "keyless-empty-"));
+    process.once("exit", () => rmSync(made, { recursive: true, force: true }));
+    empty = made;
+  }
+  return empty;
 }

@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly program?: Program;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Shell commands to run first, in the same process: "ulimit -n 100". */
+  readonly before?: string;
 }
 
 /** A `keyless serve` with a JSON log, whose lines a test can wait for. */
@@ -39,9 +41,13 @@ export class RunningServer {
   #isOver = false;
 
   constructor(args: readonly string[], options: RunOptions = {}) {
-    const [command, ...before] = PROGRAMS[options.program ?? "executable"];
+    const program = PROGRAMS[options.program ?? "executable"];
+    const shell = options.before === undefined
+      ? []
+      : ["sh", "-c", `${options.before}; exec "$0" "$@"`];
+    const [command = "", ...first] = [...shell, ...program];
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("KEYLESS_"));
-    this.#child = spawn(command, [...before, "serve", "--log-format", "json", ...args], {
+    this.#child = spawn(command, [...first, "serve", "--log-format", "json", ...args], {
       cwd: options.cwd,
       env: { ...Object.fromEntries(inherited), ...options.env },
       stdio: ["ignore", "pipe", "pipe"],

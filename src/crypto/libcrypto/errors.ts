@@ -12,6 +12,11 @@ export function takeErrors(libcrypto: Libcrypto): string[] {
   return reasons;
 }
 
+/** The last part of such a text, which alone says something to who does not know OpenSSL. */
+export function reasonOf(text: string): string {
+  return text.slice(text.lastIndexOf(":") + 1);
+}
+
 function textOf(libcrypto: Libcrypto, code: number): string {
   const buffer = new Uint8Array(MAX_TEXT_BYTES);
   libcrypto.ERR_error_string_n(code, buffer, buffer.length);

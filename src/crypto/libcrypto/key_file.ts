@@ -11,7 +11,7 @@ import {
   passphraseMissing,
   passphraseWrong,
 } from "../key_errors.ts";
-import { takeErrors } from "./errors.ts";
+import { reasonOf, takeErrors } from "./errors.ts";
 
 /** The structures that hold a private key in DER. */
 export type DerKind = "pkcs8" | "encrypted-pkcs8" | "pkcs1" | "sec1";
@@ -123,7 +123,8 @@ function decryptLegacy(
   const { data: pointer, lengthBytes } = block;
   const cipher = new Uint8Array(CIPHER_INFO_BYTES);
   if (libcrypto.PEM_get_EVP_CIPHER_INFO(block.header, cipher) !== 1) {
-    throw noPrivateKey(takeErrors(libcrypto).join(", "));
+    const reason = takeErrors(libcrypto).map(reasonOf).join(", ");
+    throw noPrivateKey(`the header of its encryption is not understood (${reason})`);
   }
   const wasEncrypted = cipher.some((byte) => byte !== 0);
   if (!wasEncrypted) return { pointer, lengthBytes, wasEncrypted };
@@ -138,7 +139,7 @@ function decryptLegacy(
 
 function whyNone(skipped: readonly string[], errors: readonly string[]): string {
   const reasons = errors.filter((text) => !text.endsWith("no start line"));
-  if (reasons.length > 0) return reasons.join(", ");
+  if (reasons[0] !== undefined) return `its PEM is damaged (${reasonOf(reasons[0])})`;
   const shown = skipped.filter((label) => /^[A-Z0-9 ]{1,40}$/.test(label));
   return shown.length > 0 ? `it holds ${shown.join(", ")}` : "no PEM block in it";
 }

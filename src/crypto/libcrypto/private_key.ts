@@ -1,14 +1,16 @@
 import { readCString, readMemory } from "../../runtime/ffi.ts";
 import type { Libcrypto } from "../../runtime/libcrypto.ts";
 import {
+  DAMAGED_PEM,
   encryptionUnsupported,
   inconsistentKey,
+  NEITHER_PEM_NOR_DER,
   noPrivateKey,
   passphraseMissing,
   passphraseWrong,
 } from "../key_errors.ts";
 import { unsupportedKey } from "../public_key.ts";
-import { takeErrors } from "./errors.ts";
+import { reasonOf, takeErrors } from "./errors.ts";
 import type { DerBlock, DerKind } from "./key_file.ts";
 
 /**
@@ -32,7 +34,8 @@ export function parsePrivateKey(
     if (pkey !== 0) return wholly(libcrypto, source, pkey);
   }
   if (block.wasEncrypted) throw passphraseWrong();
-  throw noPrivateKey(takeErrors(libcrypto).at(-1) ?? "an unknown structure");
+  takeErrors(libcrypto); // they name places in OpenSSL, not in the file
+  throw noPrivateKey(block.kinds.length > 1 ? NEITHER_PEM_NOR_DER : DAMAGED_PEM);
 }
 
 /** The pointer that OpenSSL's parsers take and move past what they have read. */
@@ -90,7 +93,7 @@ function decryptPkcs8(
   if (info !== 0) return info;
   const why = takeErrors(libcrypto).find((text) => UNSUPPORTED.test(text));
   if (why === undefined) throw passphraseWrong();
-  throw encryptionUnsupported(`OpenSSL: ${why}`);
+  throw encryptionUnsupported(`OpenSSL (${reasonOf(why)})`);
 }
 
 /** Takes a `PKCS8_PRIV_KEY_INFO *` over, which cleanses its key when it is freed. */
@@ -110,7 +113,7 @@ function fromPkcs8(libcrypto: Libcrypto, info: number): number {
       case NID.ed25519:
         return ed25519Key(libcrypto, Number(key[0]), Number(length[0]));
       default:
-        throw unsupportedKey(`a ${readCString(libcrypto.OBJ_nid2sn(nid))} key`);
+        throw unsupportedKey(`a key of kind ${readCString(libcrypto.OBJ_nid2sn(nid))}`);
     }
   } finally {
     libcrypto.PKCS8_PRIV_KEY_INFO_free(info);

@@ -7,6 +7,7 @@ import {
   encryptionUnsupported,
   keyFileTooLong,
   MAX_KEY_FILE_BYTES,
+  NEITHER_PEM_NOR_DER,
   noPrivateKey,
   OPENSSH_LABEL,
   opensshKey,
@@ -68,7 +69,7 @@ function fromDer(key: Buffer): KeyCase {
   const [first, second, ...more] = membersOf(key);
   const isEncrypted = first instanceof Sequence && second instanceof OctetString &&
     more.length === 0;
-  if (!isEncrypted && !(first instanceof Integer)) throw noPrivateKey("its DER is something else");
+  if (!isEncrypted && !(first instanceof Integer)) throw noPrivateKey(NEITHER_PEM_NOR_DER);
   const types = isEncrypted ? ["pkcs8"] as const : ["pkcs8", "pkcs1", "sec1"] as const;
   return { inputs: types.map((type) => ({ key, format: "der", type })), isEncrypted };
 }
@@ -80,7 +81,7 @@ function membersOf(der: Buffer): readonly AsnType[] {
     if (offset === der.length && result instanceof Sequence) return result.valueBlock.value;
   } catch { // asn1js throws errors of its own on some broken strings
   }
-  throw noPrivateKey("it is neither PEM nor DER");
+  throw noPrivateKey(NEITHER_PEM_NOR_DER);
 }
 
 function readPlain(inputs: readonly PrivateKeyInput[], runtime: string): KeyObject {

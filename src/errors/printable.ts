@@ -1,12 +1,17 @@
 /**
  * Text from certificates, packets, files and command lines made safe to show: control characters
  * (C0, DEL, C1), line and paragraph separators, and the marks that reorder text are written as
- * `\u{…}`, so that nobody's name can move a cursor, forge a log line or turn text around. Text of
- * more than `maxLength` UTF-16 units is cut, and says so.
+ * `\u{…}`, so that nobody's name can move a cursor, forge a log line or turn text around. Where that
+ * is more than `maxLength` UTF-16 units, it is cut, and says so.
  */
 export function printable(text: string, maxLength = MAX_PRINTABLE_LENGTH): string {
-  const cut = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
-  return cut.toWellFormed().replace(UNSAFE_CHARACTERS, escape);
+  const shown = text.slice(0, maxLength + 1).toWellFormed().replace(UNSAFE_CHARACTERS, escape);
+  return shown.length > maxLength ? `${shown.slice(0, maxLength - 1).toWellFormed()}…` : shown;
+}
+
+/** The text made printable, in double quotes. */
+export function quoted(text: string): string {
+  return `"${printable(text)}"`;
 }
 
 export const MAX_PRINTABLE_LENGTH = 1_024;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { MAX_PRINTABLE_LENGTH, printable } from "../../src/telemetry/printable.ts";
+import { MAX_PRINTABLE_LENGTH, printable } from "../../src/errors/printable.ts";
 
 const SHOWN: readonly [string, string, string][] = [
   ["plain text and accents stay", "héllo wörld 例え.テスト", "héllo wörld 例え.テスト"],
@@ -21,8 +21,13 @@ test("text up to the limit stays whole, beyond it is cut and says so", () => {
   assert.equal(printable("x".repeat(MAX_PRINTABLE_LENGTH)), "x".repeat(MAX_PRINTABLE_LENGTH));
   assert.equal(
     printable("x".repeat(MAX_PRINTABLE_LENGTH + 1)),
-    `${"x".repeat(MAX_PRINTABLE_LENGTH)}…`,
+    `${"x".repeat(MAX_PRINTABLE_LENGTH - 1)}…`,
   );
+});
+
+test("what is shown keeps to the limit, however much is spelt out", () => {
+  assert.equal(printable("\n".repeat(100), 20).length, 20);
+  assert.equal(printable("\n\n\n\n", 20), "\\u{a}".repeat(4));
 });
 
 test("no text whatever keeps a control character, and showing twice changes nothing", () => {

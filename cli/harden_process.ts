@@ -1,0 +1,32 @@
+import type { Settings } from "../src/config/settings.ts";
+import { disableCoreDumps, raiseOpenFileLimit } from "../src/runtime/process.ts";
+import type { Log } from "../src/telemetry/log.ts";
+
+/**
+ * Keeps keys out of core dumps, and the system from running out of open files: runtimes that meet
+ * that limit spin (Bun) or never accept again (Deno).
+ *
+ * @returns the connections that there are open files for, `max_connections` at most
+ */
+export function hardenProcess(settings: Settings, log: Log): number {
+  const guard = disableCoreDumps();
+  if (!guard.undumpable || !guard.noCoreFile) {
+    log.warn(
+      { event: "core_dumps", ...guard },
+      "core dumps are not disabled: they would hold keys",
+    );
+  }
+  const limit = raiseOpenFileLimit() ?? Infinity;
+  const connections = Math.max(1, Math.min(settings.max_connections, limit - OTHER_OPEN_FILES));
+  if (connections < settings.max_connections) {
+    log.warn(
+      { event: "open_files", limit, maxConnections: settings.max_connections },
+      `the limit of open files allows ${connections} connections, fewer than max_connections; ` +
+        "raise it (ulimit -n, LimitNOFILE), or lower max_connections",
+    );
+  }
+  return connections;
+}
+
+/** Beside connections: listeners, standard streams, what the runtime itself opens. */
+const OTHER_OPEN_FILES = 64;
