@@ -19,7 +19,7 @@ import { printText, wantsColour } from "../output.ts";
 import type { PreparedServer } from "../prepare.ts";
 import { createProgress } from "../progress.ts";
 import { addSettingOptions } from "../setting_options.ts";
-import { stopSignal } from "../stop_signal.ts";
+import { type Stop, stopSignal } from "../stop_signal.ts";
 import { boundedDestination, endThoughUnread } from "../log_destination.ts";
 
 /** `keyless serve`: the key server, until a signal ends it. */
@@ -51,12 +51,26 @@ async function serve(options: Readonly<Record<string, unknown>>): Promise<void> 
   for (const warning of loaded.warnings) log.warn({ event: "configuration" }, warning);
   const maxConnections = hardenProcess(settings, log);
   const prepared = await prepare(loaded, log);
-  if (stop.received) {
+  try {
+    if (stop.received) log.info({ event: "stopped", cut: 0 }, "stopped before it listened");
+    else await run(loaded, prepared, { log, stop, maxConnections, dev });
+  } finally {
     prepared.store.close();
-    log.info({ event: "stopped", cut: 0 }, "stopped before it listened");
-    return;
   }
-  const { server, flushLog } = await listen(loaded, prepared, maxConnections, log);
+}
+
+interface Run {
+  readonly log: Log;
+  readonly stop: Stop;
+  readonly maxConnections: number;
+  readonly dev: DevDirectory | undefined;
+}
+
+/** From the first listener to the end of the drain. */
+async function run(loaded: LoadedSettings, prepared: PreparedServer, run: Run): Promise<void> {
+  const { settings } = loaded;
+  const { log, stop, dev } = run;
+  const { server, flushLog } = await listen(loaded, prepared, run.maxConnections, log);
   let removePidFile = () => {};
   const leaveNoFiles = () => {
     removePidFile();
@@ -77,7 +91,6 @@ async function serve(options: Readonly<Record<string, unknown>>): Promise<void> 
   } finally {
     leaveNoFiles();
     await server.drain(0);
-    prepared.store.close();
   }
 }
 
@@ -132,6 +145,7 @@ async function listen(
     addresses: server.addresses,
     port: server.port,
     keys: store.keys.length,
+    engine: engine.name,
     crypto: engine.version,
     configFile,
     pid: process.pid,

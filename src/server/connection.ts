@@ -62,7 +62,7 @@ export class Connection {
     });
   }
 
-  /** Requests that are read and not yet answered to the last byte. */
+  /** Requests that are read and not yet answered to the last byte; what was cut stays counted. */
   get inFlight(): number {
     return this.#inFlight;
   }
@@ -94,15 +94,17 @@ export class Connection {
     if (this.#isPumping || this.#state === "closing" || this.#state === "closed") return;
     this.#isPumping = true;
     const sliceEndMs = performance.now() + SLICE_MS;
-    while (this.#hasRoom() && this.#lastRequestMs < sliceEndMs) {
+    let isSliceOver = false;
+    while (!isSliceOver && this.#hasRoom()) {
       const packet = this.#framer.next();
       if (packet === undefined) break;
       this.#handle(packet);
       this.#lastRequestMs = performance.now();
+      isSliceOver = this.#lastRequestMs >= sliceEndMs && this.#framer.heldBytes > 0;
     }
     this.#outbox.flush();
-    if (this.#lastRequestMs < sliceEndMs) this.#isPumping = false;
-    else afterOthers(() => this.#pumpOn());
+    if (isSliceOver) afterOthers(() => this.#pumpOn());
+    else this.#isPumping = false;
     this.#pauseOrResume();
   }
 
@@ -226,7 +228,7 @@ export class Connection {
     const { limits, idleMs } = this.#options;
     const { bytes, lastProgressMs } = this.#outbox;
     if (bytes > 0 && now - lastProgressMs >= limits.writeStallMs) {
-      return this.#fail(`it took no reply for ${limits.writeStallMs / 1_000} s`);
+      return this.#fail(`it took next to none of its replies for ${limits.writeStallMs / 1_000} s`);
     }
     const lastUseMs = Math.max(this.#lastRequestMs, lastProgressMs);
     if (this.#inFlight === 0 && now - lastUseMs >= idleMs) return this.#close();

@@ -1,4 +1,4 @@
-import { KeylessError } from "../errors/errors.ts";
+import { KeylessError, messageOf } from "../errors/errors.ts";
 import type { Keystore, RequestContext, Signer } from "../keystore/keystore.ts";
 import { WIRE_ERRORS, type WireError } from "../protocol/errors.ts";
 import {
@@ -103,5 +103,5 @@ function failed(thrown: unknown): Answer {
   if (thrown instanceof KeylessError && thrown.code !== "INTERNAL") {
     return errorAnswer(WIRE_ERRORS.CRYPTOGRAPHY, thrown.message);
   }
-  return errorAnswer(WIRE_ERRORS.INTERNAL, `defect: ${String(thrown)}`);
+  return errorAnswer(WIRE_ERRORS.INTERNAL, `defect: ${messageOf(thrown)}`);
 }

@@ -1,8 +1,8 @@
 /** What clients may take of the server, and how long anything may last. */
 export interface ServerLimits {
   /**
-   * Connections at once over all listeners, those in their handshake included; of the latter the
-   * oldest gives way to a newcomer.
+   * Connections at once over all listeners, those in their handshake included. At the limit a
+   * handshake gives way to a newcomer, the oldest of its listener.
    */
   readonly maxConnections: number;
   /** Requests of one connection that are read and not yet answered to the last byte. */
@@ -11,11 +11,12 @@ export interface ServerLimits {
   readonly maxUnflushedBytes: number;
   /** The same of all connections together. */
   readonly maxUnflushedBytesInAll: number;
+  /** From the connection's acceptance to the end of its handshake. */
   readonly handshakeMs: number;
   /** Without a whole request, nothing outstanding: the connection is closed. */
   readonly idleMs: number;
   readonly unixIdleMs: number;
-  /** Replies wait, and the client takes none of them: the connection is cut. */
+  /** Replies wait, and the client takes less than 16 KiB of them: the connection is cut. */
   readonly writeStallMs: number;
   /** How long a closing connection waits for its client to close as well. */
   readonly lingerMs: number;

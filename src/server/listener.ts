@@ -1,5 +1,5 @@
 import { constants } from "node:crypto";
-import type { Socket } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { createServer, type Server as TlsServer, type TLSSocket } from "node:tls";
 import type { ClientIdentity } from "../keystore/keystore.ts";
 import { rawSocketOf } from "../runtime/socket.ts";
@@ -92,16 +92,13 @@ export class Listener {
       this.#socketFile = await listenOnPath(this.#server, address.path);
       this.#path = address.path;
       this.#address = `unix:${address.path}`;
-      return;
+    } else {
+      await listenOnPort(this.#server, address);
+      const { address: host, port } = this.#server.address() as AddressInfo;
+      this.#port = port;
+      this.#address = peerAddress({ remoteAddress: host, remotePort: port }, undefined);
     }
-    await listenOnPort(this.#server, address);
-    const bound = this.#server.address();
-    if (bound === null || typeof bound === "string") return;
-    this.#port = bound.port;
-    this.#address = peerAddress(
-      { remoteAddress: bound.address, remotePort: bound.port },
-      undefined,
-    );
+    this.#server.on("error", (error) => this.#options.log.acceptFailed(error.message));
   }
 
   /**

@@ -33,24 +33,29 @@ export class Outbox {
     return this.#lastProgressMs;
   }
 
+  /** The reply belongs to the outbox from here on. */
   add(reply: Uint8Array): void {
     if (this.#bytes === 0) this.#lastProgressMs = performance.now(); // the client's time begins
     this.#count(reply.length);
     this.#replies.push(reply);
   }
 
-  /** Writes what was added, in one piece. */
+  /** Writes what was added: in one piece, or a few where it is much, so that progress shows. */
   flush(): void {
     const replies = this.#replies;
     if (replies.length === 0) return;
     this.#replies = [];
-    const bytes = replies.length === 1 ? replies[0]! : Buffer.concat(replies);
-    this.#socket.write(bytes, (error) => {
-      if (error) return; // 'close' follows, and `discard` with it
-      this.#count(-bytes.length);
-      this.#lastProgressMs = performance.now();
-      this.#flushed(replies.length);
-    });
+    let piece: Uint8Array[] = [];
+    let pieceBytes = 0;
+    for (const reply of replies) {
+      piece.push(reply);
+      pieceBytes += reply.length;
+      if (pieceBytes < PIECE_BYTES) continue;
+      this.#write(piece);
+      piece = [];
+      pieceBytes = 0;
+    }
+    if (piece.length > 0) this.#write(piece);
   }
 
   /** Flushes at the end of this turn: replies that become ready in it leave together. */
@@ -69,8 +74,21 @@ export class Outbox {
     this.#count(-this.#bytes);
   }
 
+  #write(replies: readonly Uint8Array[]): void {
+    const bytes = replies.length === 1 ? replies[0]! : Buffer.concat(replies);
+    this.#socket.write(bytes, (error) => {
+      if (error) return; // 'close' follows, and `discard` with it
+      this.#count(-bytes.length);
+      this.#lastProgressMs = performance.now();
+      this.#flushed(replies.length);
+    });
+  }
+
   #count(bytes: number): void {
     this.#bytes += bytes;
     this.#total.bytes += bytes;
   }
 }
+
+/** A client that takes so much in `writeStallMs` is not cut. */
+const PIECE_BYTES = 16_384;

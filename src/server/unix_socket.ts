@@ -1,6 +1,6 @@
 import { chmodSync, lstatSync, readFileSync, type Stats, unlinkSync } from "node:fs";
 import { connect, type Server } from "node:net";
-import { dirname } from "node:path";
+import { dirname, isAbsolute } from "node:path";
 import process from "node:process";
 import { printable } from "../errors/printable.ts";
 import { listenError } from "./listen_error.ts";
@@ -26,7 +26,8 @@ export async function checkSocketPath(path: string): Promise<"free" | "stale"> {
     throw refuse("it is a symbolic link; name the path that it leads to");
   }
   if (!stats.isSocket()) throw refuse("a file that is no socket stands there; move it away");
-  if (isBound(path) || await isListenedOn(path)) {
+  // of a relative path the list does not say which directory it starts from
+  if ((isAbsolute(path) && isBound(path)) || await isListenedOn(path)) {
     throw refuse("another process has it open; stop that one, or name another path");
   }
   return "stale";
@@ -65,7 +66,11 @@ export async function listenOnPath(server: Server, path: string): Promise<Socket
 
 /** Removes the socket's file, if the runtime has not done so when its server was closed. */
 export function removeSocketFile({ path, inode }: SocketFile): void {
-  if (lstat(path)?.ino === inode) unlinkSync(path);
+  try {
+    if (lstat(path)?.ino === inode) unlinkSync(path);
+  } catch {
+    // what stays is a stale socket: the next start replaces it
+  }
 }
 
 function lstat(path: string): Stats | undefined {

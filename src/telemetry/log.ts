@@ -52,7 +52,11 @@ function prettyDestination(
 function printableFields(fields: Record<string, unknown>): Record<string, unknown> {
   const shown: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields)) {
-    shown[name] = typeof value === "string" ? printable(value) : value;
+    shown[name] = Array.isArray(value) ? value.map(printableValue) : printableValue(value);
   }
   return shown;
+}
+
+function printableValue(value: unknown): unknown {
+  return typeof value === "string" ? printable(value) : value;
 }

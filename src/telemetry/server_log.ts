@@ -48,6 +48,12 @@ export class ServerLog {
     this.#log.warn({ event: "refused", address, reason: printable(reason) }, "client refused");
   }
 
+  /** The system could not hand a connection over: too many open files, for one. */
+  acceptFailed(reason: string): void {
+    if (!this.#strangers.admits({ kind: "accept_failed", client: "the system", reason })) return;
+    this.#log.error({ event: "accept_failed", reason }, "connections cannot be accepted");
+  }
+
   connected(client: LoggedClient, tlsVersion: string): void {
     if (!this.#debug) return;
     this.#log.debug({ event: "connected", ...named(client), tls: tlsVersion }, "client connected");

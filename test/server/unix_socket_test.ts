@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import {
   existsSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -133,6 +134,22 @@ test("a socket whose process is too busy to accept is not taken for a stale one"
   for (const each of waiting) each.destroy();
   child.kill("SIGKILL");
   await new Promise((resolve) => child.once("close", resolve));
+});
+
+test("a socket file that cannot be removed does not keep a drain from answering", async () => {
+  const closed = join(directory, "closed");
+  mkdirSync(closed);
+  path = join(closed, "a.sock");
+  const { server } = await start();
+  const client = await RawClient.open({ ...pki.client, path });
+  await client.ask(1, { opcode: 0xf1 });
+  rmSync(closed, { recursive: true });
+  writeFileSync(closed, "no directory any more");
+  const drained = server.drain(20_000);
+  client.send(2, { opcode: 0xf1 });
+  assert.equal((await client.next())?.id, 2);
+  client.socket.end();
+  assert.equal(await drained, 0);
 });
 
 test("a symbolic link is refused, and what it leads to is left alone", async () => {
