@@ -6,11 +6,12 @@ import {
 import type { Settings } from "../src/config/settings.ts";
 import { KeylessError, messageOf } from "../src/errors/errors.ts";
 import { printable } from "../src/errors/printable.ts";
-import { openToOthers, readRegularFile } from "../src/keystore/read_file.ts";
+import { openToOthers } from "../src/keystore/read_file.ts";
 import { type Certificate, readCertificates } from "../src/pki/certificates.ts";
 import { isAuthority, serverFlaws } from "../src/pki/flaws.ts";
 import type { ServerCredentials } from "../src/server/listener.ts";
 import { attempt, together } from "./failures.ts";
+import { readNamedFile } from "./named_file.ts";
 
 export interface ServerIdentity {
   readonly credentials: ServerCredentials;
@@ -76,7 +77,7 @@ interface CertificateFile {
 }
 
 function readCertificateFile(path: string, name: string): CertificateFile {
-  const { bytes } = readFile(path, name);
+  const { bytes } = readNamedFile(path, name);
   readPem(bytes, name); // TLS takes no other encoding
   try {
     return { bytes, certificates: readCertificates(bytes) };
@@ -89,17 +90,9 @@ function readKeyFile(
   path: string,
   name: string,
 ): { readonly bytes: Uint8Array; readonly warnings: readonly string[] } {
-  const file = readFile(path, name);
+  const file = readNamedFile(path, name);
   readKey(file.bytes, name);
   return { bytes: file.bytes, warnings: [openToOthers(file) ?? []].flat() };
-}
-
-function readFile(path: string, name: string): ReturnType<typeof readRegularFile> {
-  try {
-    return readRegularFile(path, MAX_FILE_BYTES);
-  } catch (cause) {
-    throw new KeylessError("FILE_READ", `${name} ${messageOf(cause)}`, { cause });
-  }
 }
 
 function warningsOf(name: string, { subject }: Certificate, flaws: readonly string[]): string[] {
@@ -129,6 +122,3 @@ function endsSoon({ notBefore, notAfter }: Certificate): string[] {
 
 const DAY_MS = 86_400_000;
 const MONTH_MS = 30 * DAY_MS;
-
-/** A bundle of all public authorities is a fifth of it. */
-const MAX_FILE_BYTES = 1_048_576;

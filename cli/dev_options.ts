@@ -7,7 +7,7 @@ import type { DevDirectory } from "../src/pki/dev.ts";
 /** Adds `--dev` and `--dev-dir`. */
 export function addDevOptions(command: CommandUnknownOpts): void {
   command
-    .option("--dev", "use the throw-away keys and certificates that serve --dev makes, once")
+    .option("--dev", "use the throw-away keys and certificates that serve --dev makes")
     .option("--dev-dir <dir>", `where they are, for --dev (default: ./${DEFAULT_DEV_DIR})`);
 }
 

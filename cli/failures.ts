@@ -1,6 +1,7 @@
 import { ConfigError } from "../src/config/problem.ts";
 import { KeylessError } from "../src/errors/errors.ts";
-import { KeyFilesError } from "../src/keystore/key_failures.ts";
+import { type KeyFailure, KeyFilesError } from "../src/keystore/key_failures.ts";
+import type { JsonProblem } from "./output.ts";
 
 /** Several things that stand in the way, told at once; the code is that of the first. */
 export class FailuresError extends KeylessError {
@@ -42,13 +43,14 @@ export function together(failures: readonly KeylessError[]): Error {
 }
 
 /** One row for each thing that is wrong, for programs: no file of many is left out. */
-export function problemsOf(error: KeylessError): readonly object[] {
+export function problemsOf(error: KeylessError): readonly JsonProblem[] {
   if (error instanceof ConfigError) return error.problems;
   if (error instanceof FailuresError) return error.failures.flatMap(problemsOf);
-  if (error instanceof KeyFilesError) {
-    return error.failures.map(({ path, error: { code, message } }) => {
-      return { code, file: path, message };
-    });
-  }
+  if (error instanceof KeyFilesError) return error.failures.map(keyProblem);
   return [{ code: error.code, message: error.message }];
+}
+
+/** The same for a key file. */
+export function keyProblem({ path, error: { code, message } }: KeyFailure): JsonProblem {
+  return { code, file: path, message };
 }

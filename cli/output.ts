@@ -16,10 +16,28 @@ export function printText(text: string): void {
   writeOut(`${text}\n`);
 }
 
-/** Writes one JSON document to stdout, for programs. */
-export function printJson(value: unknown): void {
-  writeOut(`${formatJson(value)}\n`);
+/** Something that failed, as a program reads it. */
+export interface JsonProblem {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** The file that it is about, as it was named. */
+  readonly file?: string;
 }
+
+/**
+ * Writes the one JSON document of a command to stdout. All commands have the same frame: `version`,
+ * `warnings`, one line each, and `problems`, what failed; between them the command's own fields.
+ */
+export function printDocument(
+  fields: object,
+  warnings: readonly string[],
+  problems: readonly JsonProblem[] = [],
+): void {
+  writeOut(`${formatJson({ version: JSON_VERSION, ...fields, warnings, problems })}\n`);
+}
+
+/** It changes when a field of any document changes its meaning or goes. */
+const JSON_VERSION = 1;
 
 /**
  * Writes to stdout, as it is.

@@ -10,7 +10,7 @@ import { findTestFiles, type Runtime, RUNTIMES, type TestFile } from "./testing/
 const HELP =
   `usage: bun scripts/run_tests.ts [--runtime bun|deno] [--allow-skips] [--jobs N] [PATH…]
 
-Runs every test file in a process of its own: test/scenario, test/interop and test/scripts on Bun,
+Runs every test file in a process of its own: test/scenario and test/scripts on Bun,
 one after the other; all others on Bun and on Deno, as many at once as there are cores.
 
   PATH            a test file, or a folder of them (default: test)

@@ -15,6 +15,7 @@ export type { RequestOptions } from "./client/call.ts";
 export type { ConnectionLimits } from "./client/connection.ts";
 export type { CredentialPems, Pem } from "./client/credentials.ts";
 export { ServerError, type TransportCode, TransportError } from "./client/errors.ts";
+export { describePublicKey, type PublicKeyInfo } from "./crypto/public_key.ts";
 export { FormatError, KeylessError } from "./errors/errors.ts";
 export { type ErrorCode, ERRORS } from "./errors/table.ts";
 export type { KeyQuery } from "./keystore/keystore.ts";
@@ -23,7 +24,6 @@ export {
   type Opcode,
   opcodeName,
   OPCODES,
-  type OpcodeScheme,
-  type SignOpcodeScheme,
+  type SignOpcodeScheme as SignScheme,
 } from "./protocol/opcodes.ts";
 export type { Operation } from "./protocol/operation.ts";

@@ -26,7 +26,7 @@ const LAYERS: readonly Layer[] = [
     imports: ["protocol", "runtime", "crypto", "pki", "telemetry", "keystore", "client"],
   },
   { folder: "config", imports: ["crypto"] },
-  { folder: "mod.ts", imports: ["protocol", "client"], types: ["keystore"] },
+  { folder: "mod.ts", imports: ["crypto", "protocol", "client"], types: ["keystore"] },
 ];
 
 const PACKAGES: Packages = {

@@ -20,12 +20,18 @@ const NAMES = [
   "ServerError",
   "TransportError",
   "WIRE_ERRORS",
+  "describePublicKey",
   "opcodeName",
   "wireErrorText",
 ];
 
 test("the package exports these names and no others", () => {
   assert.deepEqual(Object.keys(mod).sort(), NAMES);
+});
+
+test("KeylessClient has these methods and no others", () => {
+  const names = Object.getOwnPropertyNames(mod.KeylessClient.prototype).sort();
+  assert.deepEqual(names, ["close", "constructor", "decrypt", "ping", "request", "sign"]);
 });
 
 describe("a program that depends on the package", () => {

@@ -6,7 +6,7 @@ import { KeylessError } from "../../src/errors/errors.ts";
 import { printable } from "../../src/errors/printable.ts";
 import { attempt, problemsOf, together } from "../failures.ts";
 import { addHelp } from "../help.ts";
-import { formatTable, printJson, printText, printWarning } from "../output.ts";
+import { formatTable, printDocument, printText, printWarning } from "../output.ts";
 import type { PreparedServer } from "../prepare.ts";
 import { addSettingOptions, readSettingOptions } from "../setting_options.ts";
 
@@ -56,7 +56,6 @@ function showCommand(): CommandUnknownOpts {
 
 async function show(options: Readonly<Record<string, unknown>>): Promise<void> {
   const loaded = await load(options, "warn");
-  for (const warning of loaded.warnings) printWarning("config show", warning);
   const { formatValue } = await import("../../src/config/kinds.ts");
   const valueOf = (key: SettingKey) => {
     const setting = settingOf(key);
@@ -68,9 +67,13 @@ async function show(options: Readonly<Record<string, unknown>>): Promise<void> {
       const origin = loaded.origins[key];
       return [key, { value: valueOf(key), origin }] as const;
     });
-    printJson({ configFile: loaded.configFile ?? null, settings: Object.fromEntries(settings) });
-    return;
+    const fields = {
+      configFile: loaded.configFile ?? null,
+      settings: Object.fromEntries(settings),
+    };
+    return printDocument(fields, loaded.warnings);
   }
+  for (const warning of loaded.warnings) printWarning("config show", warning);
   const rows = SETTING_KEYS.map((key) => [key, valueOf(key), loaded.origins[key]]);
   printText(formatTable(["KEY", "VALUE", "FROM"], rows));
 }
@@ -79,7 +82,7 @@ async function check(options: Readonly<Record<string, unknown>>): Promise<void> 
   const warnings: string[] = [];
   try {
     const found = await open(options, warnings);
-    if (options["json"]) printJson({ ok: true, ...found, warnings, problems: [] });
+    if (options["json"]) printDocument({ ok: true, ...found }, warnings);
     else showFound(found, warnings);
   } catch (thrown) {
     if (!(thrown instanceof KeylessError)) throw thrown;
@@ -87,7 +90,7 @@ async function check(options: Readonly<Record<string, unknown>>): Promise<void> 
       showWarnings(warnings);
       throw thrown;
     }
-    printJson({ ok: false, warnings, problems: problemsOf(thrown) });
+    printDocument({ ok: false }, warnings, problemsOf(thrown));
     process.exitCode = thrown.exitCode;
   }
 }

@@ -2,12 +2,15 @@ import { statSync } from "node:fs";
 import process from "node:process";
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { toHex } from "../../src/bytes/hex.ts";
-import type { KeyStoreSetting, Settings } from "../../src/config/settings.ts";
+import type { LoadedSettings } from "../../src/config/load.ts";
+import type { KeyStoreSetting, SettingKey } from "../../src/config/settings.ts";
 import type { PublicKeyInfo } from "../../src/crypto/public_key.ts";
 import type { FileStore } from "../../src/keystore/file_store.ts";
 import { addDevOptions, prepareDev } from "../dev_options.ts";
+import { keyProblem } from "../failures.ts";
 import { addHelp } from "../help.ts";
-import { formatTable, printJson, printText, printWarning, reportError } from "../output.ts";
+import { keyFields } from "../key_fields.ts";
+import { formatTable, printDocument, printText, printWarning, reportError } from "../output.ts";
 import { createProgress } from "../progress.ts";
 import { addConfigFileOption, addSettingFlags, readSettingOptions } from "../setting_options.ts";
 
@@ -19,10 +22,10 @@ export function keysListCommand(): CommandUnknownOpts {
     .description("list private keys: file, type, size in bits, SKI; on stderr what cannot be used")
     .argument("[paths...]", "directories and files of keys (default: those of the configuration)")
     .option("--json", "print JSON")
-    .action((paths: string[], options: Options) => list(paths, options));
+    .action((paths: string[]) => list(paths, command.optsWithGlobals()));
   addDevOptions(command);
   addConfigFileOption(command);
-  addSettingFlags(command, ["passphrase_file", "passphrase", "allow_weak_keys", "crypto"]);
+  addSettingFlags(command, SETTINGS_USED);
   addHelp(command, [
     { line: "keyless keys list", what: "the keys of the configuration" },
     { line: "keyless keys list /etc/keyless/keys old.pem", what: "of a directory and of a file" },
@@ -33,32 +36,32 @@ export function keysListCommand(): CommandUnknownOpts {
 
 async function list(paths: readonly string[], options: Options): Promise<void> {
   const json = options["json"] === true;
+  const debug = options["debug"] === true;
   const { loadKeys } = await import("../load_keys.ts");
   const { selectEngine } = await import("../../src/crypto/select_engine.ts");
-  const settings = await readSettings(paths, options);
+  const { settings, warnings: told } = await readSettings(paths, options);
   const progress = createProgress("loading keys:", process.stderr);
   const { store, warnings } = await loadKeys(
     { ...settings, keep_going: true },
     { engine: selectEngine(settings.crypto), onProgress: progress.show },
   ).finally(progress.clear);
   const isEmpty = store.keys.length === 0 && store.failures.length === 0;
-  const told = isEmpty ? [...warnings, NO_KEYS] : warnings;
-  if (json) printJson({ ...toJson(store), warnings: told });
+  const all = [...told, ...warnings, ...(isEmpty ? [NO_KEYS] : [])];
+  if (json) printDocument({ keys: store.keys.map(toJson) }, all, store.failures.map(keyProblem));
   else {
-    for (const warning of told) printWarning(NAME, warning);
+    for (const warning of all) printWarning(NAME, warning);
     const rows = store.keys.map(toRow);
-    if (rows.length > 0) printText(formatTable(["FILE", "TYPE", "SIZE", "SKI"], rows));
+    if (rows.length > 0) printText(formatTable(["FILE", "TYPE", "BITS", "SKI"], rows));
+    for (const { error } of store.failures) reportError(error, { command: NAME, debug });
   }
-  for (const { error } of store.failures) {
-    process.exitCode = reportError(error, { command: NAME, debug: false, json });
-  }
+  for (const { error } of store.failures) process.exitCode = error.exitCode;
   store.close();
 }
 
 /** Paths, or --dev, replace the stores of the configuration, which is then read only if it is named. */
-async function readSettings(paths: readonly string[], options: Options): Promise<Settings> {
+async function readSettings(paths: readonly string[], options: Options): Promise<LoadedSettings> {
   const { readConfigFile } = await import("../../src/config/file.ts");
-  const { resolveSettings } = await import("../../src/config/load.ts");
+  const { resolveKeySettings } = await import("../key_settings.ts");
   const dev = await prepareDev(options, "find");
   const stores: KeyStoreSetting[] = [
     ...(dev === undefined ? [] : [{ dir: dev.keysDirectory }]),
@@ -67,8 +70,9 @@ async function readSettings(paths: readonly string[], options: Options): Promise
   const { flags, configFile } = readSettingOptions(options);
   const isFileRead = stores.length === 0 || configFile !== undefined;
   const file = isFileRead ? readConfigFile(configFile) : undefined;
-  const { settings } = resolveSettings({ flags, file, env: process.env, unknownKeys: "warn" });
-  return stores.length === 0 ? settings : { ...settings, private_key_stores: stores };
+  const loaded = resolveKeySettings(SETTINGS_USED, { flags, file });
+  if (stores.length === 0) return loaded;
+  return { ...loaded, settings: { ...loaded.settings, private_key_stores: stores } };
 }
 
 /** Of what cannot be looked at, loading says why. */
@@ -84,23 +88,22 @@ function toRow({ path, info }: FileStore["keys"][number]): string[] {
   return [path, typeOf(info), String(info.bits), toHex(info.ski)];
 }
 
-function toJson({ keys, failures }: FileStore): object {
-  return {
-    keys: keys.map(({ path, info }) => {
-      return { file: path, type: typeOf(info), bits: info.bits, ski: toHex(info.ski) };
-    }),
-    failures: failures.map(({ path, error }) => {
-      return { file: path, code: error.code, message: error.message };
-    }),
-  };
-}
-
 function typeOf({ type, curve }: PublicKeyInfo): string {
   return type === "ec" ? `EC ${curve}` : TYPE_NAMES[type];
 }
 
 const TYPE_NAMES = { rsa: "RSA", ed25519: "Ed25519" } as const;
 
+function toJson({ path, info }: FileStore["keys"][number]): object {
+  return { file: path, ...keyFields(info) };
+}
+
 const NAME = "keys list";
+const SETTINGS_USED: readonly SettingKey[] = [
+  "passphrase_file",
+  "passphrase",
+  "allow_weak_keys",
+  "crypto",
+];
 const NO_KEYS = "there are no keys; name directories or files of them, here or in " +
   "private_key_stores of the configuration";

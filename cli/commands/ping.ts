@@ -1,17 +1,11 @@
 import process from "node:process";
-import {
-  Command,
-  type CommandUnknownOpts,
-  InvalidArgumentError,
-  Option,
-} from "@commander-js/extra-typings";
-import { MAX_TIMER_MS, parseDuration } from "../../src/config/duration.ts";
+import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { SCHEMES } from "../../src/crypto/scheme.ts";
-import { messageOf } from "../../src/errors/errors.ts";
 import { EXIT } from "../../src/errors/table.ts";
 import { addDevOptions, prepareDev } from "../dev_options.ts";
 import { addHelp } from "../help.ts";
-import { printJson, printText } from "../output.ts";
+import { problemsOf } from "../failures.ts";
+import { printDocument, printText, printWarning, reportError } from "../output.ts";
 import type { TargetResult } from "../ping/check_target.ts";
 import type { PingFlags } from "../ping/plan.ts";
 
@@ -24,15 +18,11 @@ export function pingCommand(): CommandUnknownOpts {
     .option("--key <file>", "its private key, PEM")
     .option("--ca <file>", "the authorities that servers' certificates may come from, PEM")
     .option("--server-name <name>", "what servers' certificates must be for (default: the host)")
-    .addOption(count("-c, --count <number>", "requests to each target", MAX_COUNT).default(4))
-    .addOption(duration("-i, --interval <duration>", "from one request to the next", 1_000, "1s"))
-    .addOption(
-      duration("-W, --timeout <duration>", "for connecting, and for each answer", 5_000, "5s", 1),
-    )
-    .addOption(
-      duration("--wait <duration>", "try again until healthy, for so long", 0, "not at all"),
-    )
-    .addOption(count("--min-healthy <number>", "so many targets are enough (default: all)"))
+    .addOption(number("-c, --count <number>", "requests to each target", "4"))
+    .addOption(number("-i, --interval <duration>", "from one request to the next", "1s"))
+    .addOption(number("-W, --timeout <duration>", "for connecting, and for each answer", "5s"))
+    .option("--wait <duration>", "try again until healthy, for so long (default: not at all)")
+    .option("--min-healthy <number>", "so many targets are enough (default: all)")
     .addOption(
       new Option("--op <operation>", "what to ask for").choices(["ping", "sign"]).default("ping"),
     )
@@ -71,18 +61,18 @@ async function ping(texts: readonly string[], flags: Flags): Promise<void> {
   const { checkAll, exitCodeOfAll } = await import("../ping/check_all.ts");
   const { findHint } = await import("../ping/hints.ts");
   const report = await import("../ping/report.ts");
-  const { reportTrouble } = await import("../ping/trouble.ts");
+  const { findTrouble } = await import("../ping/trouble.ts");
   const plan = readPlan(texts, flags, await prepareDev(flags, "find"));
-  const { targets, subject, minHealthy } = plan;
+  const { targets, subject, minHealthy, timeoutMs } = plan;
   const interrupt = listenForInterrupt();
   const say = flags.json ? () => {} : printText;
   const results = await checkAll(targets, {
     subject,
     minHealthy,
-    count: flags.count,
-    intervalMs: flags.interval,
-    timeoutMs: flags.timeout,
-    waitMs: flags.wait,
+    count: plan.count,
+    intervalMs: plan.intervalMs,
+    timeoutMs,
+    waitMs: plan.waitMs,
     signal: interrupt.signal,
     onWait: (target, result) => say(report.waitLine(target, result)),
     observer: {
@@ -92,28 +82,31 @@ async function ping(texts: readonly string[], flags: Flags): Promise<void> {
       failed: (target, sequence, error) => say(report.failureLine(target, sequence, error)),
     },
   });
-  const hintOptions = { timeoutMs: flags.timeout, devDirectory: plan.devDirectory };
+  const hintOptions = { timeoutMs, devDirectory: plan.devDirectory };
   const hints = await Promise.all(
     targets.map((target, at) => findHint(target, results[at]!, hintOptions)),
   );
   interrupt.end();
   const exitCode = exitCodeOfAll(results, minHealthy);
   process.exitCode = exitCode;
+  const { errors, warnings } = findTrouble(plan, results, hints, {
+    isTolerated: exitCode === EXIT.OK,
+    isInterrupted: interrupt.signal.aborted,
+  });
   if (flags.json) {
-    printJson(report.pingDocument(targets, results, hints, subject, minHealthy));
+    const fields = report.pingDocument(plan, results, hints, exitCode);
+    printDocument(fields, warnings, errors.flatMap(problemsOf));
   } else {
     printText(report.summaryText(targets, results, minHealthy));
-    reportTrouble(plan, results, hints, {
-      isTolerated: exitCode === EXIT.OK,
-      isInterrupted: interrupt.signal.aborted,
-      debug: flags["debug"] === true,
-    });
+    const debug = flags["debug"] === true;
+    for (const error of errors) reportError(error, { command: NAME, debug });
+    for (const warning of warnings) printWarning(NAME, warning);
   }
   if (results.some(isHeldByLookup)) endWhenWritten();
 }
 
+const NAME = "ping";
 const EXIT_RULE = "Of several targets the highest code counts, unless --min-healthy are healthy.";
-const MAX_COUNT = 1_000_000;
 const SIGN_SCHEMES = Object.keys(SCHEMES).filter((scheme) => scheme !== "rsa-decrypt");
 
 /** Ctrl-C ends the check, and what was measured is shown; a second one ends the process. */
@@ -141,29 +134,7 @@ function endWhenWritten(): void {
   process.stdout.write("", () => process.stderr.write("", () => process.exit()));
 }
 
-function duration(
-  flags: string,
-  description: string,
-  defaultMs: number,
-  defaultText: string,
-  leastMs = 0,
-): Option {
-  return new Option(flags, description).default(defaultMs, defaultText).argParser((given) => {
-    let milliseconds: number;
-    try {
-      milliseconds = parseDuration(given, MAX_TIMER_MS);
-    } catch (error) {
-      throw new InvalidArgumentError(messageOf(error));
-    }
-    if (milliseconds >= leastMs) return milliseconds;
-    throw new InvalidArgumentError(`It takes at least ${leastMs} ms.`);
-  });
-}
-
-function count(flags: string, description: string, most = MAX_COUNT): Option {
-  return new Option(flags, description).argParser((given) => {
-    const number = /^[0-9]{1,9}$/.test(given) ? Number(given) : 0;
-    if (number >= 1 && number <= most) return number;
-    throw new InvalidArgumentError(`It takes a whole number from 1 to ${most}.`);
-  });
+/** The plan reads the text. */
+function number(flags: string, description: string, defaultText: string): Option {
+  return new Option(flags, description).default(defaultText, defaultText);
 }

@@ -104,15 +104,14 @@ async function prepare(
   const { prepareServer } = await import("../prepare.ts");
   const progress = createProgress("loading keys:", process.stderr);
   try {
-    const prepared = await prepareServer(settings, { onProgress: progress.show });
+    const prepared = await prepareServer(settings, { onProgress: progress.show })
+      .finally(progress.clear); // before a line is logged
     for (const warning of prepared.warnings) log.warn({ event: "configuration" }, warning);
     for (const fault of prepared.faults) log.error({ event: "configuration" }, fault);
     return prepared;
   } catch (thrown) {
     const isBare = configFile === undefined && origins.auth_cert === "default";
     throw isBare ? withoutConfiguration(thrown) : thrown;
-  } finally {
-    progress.clear();
   }
 }
 

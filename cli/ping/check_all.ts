@@ -72,7 +72,9 @@ async function waitForAnswer(
     });
     if (isHealthy(result)) return undefined;
     const isKnown = last.failures.size > 0;
-    if (options.waitSignal.aborted) return isKnown ? last : result;
+    if (options.waitSignal.aborted) {
+      return isKnown ? { ...last, interrupted: result.interrupted } : result;
+    }
     const nowMs = performance.now();
     // an attempt that was cut short says nothing of the server
     const isCut = timeoutMs < options.timeoutMs && nowMs - startMs >= timeoutMs;

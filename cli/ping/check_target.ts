@@ -53,7 +53,7 @@ export interface TargetResult {
   readonly timesMs: number[];
   /** By code, and the code of the wire where there is one. */
   readonly failures: Map<string, Failure>;
-  /** What was under way when the signal ended the check: "while connecting". */
+  /** Where the signal ended the check before all was sent and answered: "while connecting". */
   interrupted: string | undefined;
 }
 
@@ -99,6 +99,7 @@ export async function checkTarget(target: Target, options: CheckOptions): Promis
     }
   }
   connection?.close();
+  if (signal.aborted && result.sent < options.count) result.interrupted ??= BETWEEN_REQUESTS;
   return result;
 }
 
@@ -126,6 +127,9 @@ export function daysLeft(certificate: X509Certificate, now = Date.now()): number
 export async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
   if (delayMs > 0) await sleep(delayMs, undefined, { signal }).catch(() => {});
 }
+
+/** A check that was ended here has cut nothing off. */
+export const BETWEEN_REQUESTS = "between two requests";
 
 const DAY_MS = 86_400_000;
 

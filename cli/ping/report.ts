@@ -4,15 +4,13 @@ import { endpointText } from "../../src/client/endpoint.ts";
 import { ServerError } from "../../src/client/errors.ts";
 import type { KeylessError } from "../../src/errors/errors.ts";
 import { printable } from "../../src/errors/printable.ts";
+import { EXIT, type ExitCode } from "../../src/errors/table.ts";
 import { paint } from "../output.ts";
-import { exitCodeOfAll } from "./check_all.ts";
 import { daysLeft, exitCodeOf, isHealthy, type Target, type TargetResult } from "./check_target.ts";
 import { type Hint, nameText } from "./hints.ts";
+import type { PingPlan } from "./plan.ts";
 import type { Subject } from "./question.ts";
 import { lossPercent, summarizeTimes } from "./statistics.ts";
-
-/** The version of the JSON document; it changes when a field changes its meaning or goes. */
-export const PING_JSON_VERSION = 1;
 
 /** A target as it is shown. */
 export function targetText({ endpoint }: Target): string {
@@ -100,25 +98,28 @@ function summaryOf(target: Target, result: TargetResult): string {
   return lines.join("\n");
 }
 
-/** All results as one document; times in milliseconds. */
+/** All results, as fields of a JSON document; times in milliseconds. */
 export function pingDocument(
-  targets: readonly Target[],
+  { targets, subject, minHealthy }: PingPlan,
   results: readonly TargetResult[],
   hints: readonly (Hint | undefined)[],
-  subject: Subject,
-  minHealthy: number,
+  exitCode: ExitCode,
 ): Readonly<Record<string, unknown>> {
-  const exitCode = exitCodeOfAll(results, minHealthy);
   return {
-    version: PING_JSON_VERSION,
-    healthy: exitCode === 0,
+    healthy: exitCode === EXIT.OK,
     exitCode,
     healthyTargets: results.filter(isHealthy).length,
     minHealthy,
     operation: subject.name,
-    verified: subject.verifies ?? null,
+    verified: verifiedOf(subject, results),
     targets: results.map((result, at) => targetDocument(targets[at]!, result, hints[at]?.text)),
   };
+}
+
+/** Signatures that were verified, and right; null where there is nothing to verify. */
+function verifiedOf({ verifies }: Subject, results: readonly TargetResult[]): number | null {
+  if (verifies === undefined) return null;
+  return verifies ? results.reduce((sum, { timesMs }) => sum + timesMs.length, 0) : 0;
 }
 
 function targetDocument(
@@ -141,6 +142,7 @@ function targetDocument(
     },
     tls: handshake === undefined ? null : { version: handshake.version, suite: handshake.suite },
     certificate: handshake === undefined ? null : certificateDocument(handshake.serverCertificate),
+    interrupted: result.interrupted ?? null,
     sent,
     received,
     lossPercent: rounded(lossPercent(sent, received)),

@@ -64,7 +64,7 @@ function readKey(options: SigningOptions, keysDirectory: string | undefined): Si
 /** The first key of the file: in a chain of certificates, the leaf's. */
 function readPublicFile(path: string): SigningKey {
   try {
-    const [found] = readPublicKeys(readRegularFile(path, MAX_FILE_BYTES).bytes, {});
+    const [found] = readPublicKeys(readRegularFile(path).bytes, {});
     if (found?.info !== undefined) return { ski: found.ski, info: found.info };
     throw new KeylessError("KEY_UNSUPPORTED", `no key server signs with a key of ${found?.label}`);
   } catch (thrown) {
@@ -85,7 +85,7 @@ function findDevKey(keysDirectory: string, ski: Uint8Array): PublicKeyInfo | und
 /** Undefined for files that hold no plain private key: the directory is free to hold others. */
 function readDevKey(path: string): PublicKeyInfo | undefined {
   try {
-    const pem = Buffer.from(readRegularFile(path, MAX_FILE_BYTES).bytes);
+    const pem = Buffer.from(readRegularFile(path).bytes);
     const spki = createPublicKey(pem).export({ type: "spki", format: "der" });
     return describePublicKey(new Uint8Array(spki));
   } catch {
@@ -96,4 +96,3 @@ function readDevKey(path: string): PublicKeyInfo | undefined {
 const SKI_BYTES = 20;
 /** One of those that `serve --dev` makes. */
 const DEV_PUBLIC = "p256.pub";
-const MAX_FILE_BYTES = 1_048_576;

@@ -26,7 +26,7 @@ export function findTestFiles(root: string, paths: readonly string[]): readonly 
 }
 
 /** Folders of test/ that start the executable or whole scripts: on Bun, one after the other. */
-const PROGRAM_FOLDERS = ["test/scenario/", "test/interop/", "test/scripts/"];
+const PROGRAM_FOLDERS = ["test/scenario/", "test/scripts/"];
 
 function describeFile(path: string): TestFile {
   const alone = PROGRAM_FOLDERS.some((folder) => path.startsWith(folder));

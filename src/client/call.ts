@@ -6,7 +6,10 @@ import { ServerError, TransportError } from "./errors.ts";
 
 /** What a caller may say of one request. */
 export interface RequestOptions {
-  /** Milliseconds that the request may take in all, its second attempt included. */
+  /**
+   * Milliseconds that the request may take in all, its second attempt included; 0 or less is a
+   * deadline that has passed.
+   */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -35,12 +38,12 @@ export interface CallSetting {
 export class Call implements Expiring {
   readonly operation: Operation;
   readonly deadlineMs: number;
+  readonly timeoutMs: number;
   /** The carrier's own notes: who has the call, and the id that it was sent under. */
   carrier: Carrier | undefined;
   id = 0;
 
   readonly #setting: CallSetting;
-  readonly #timeoutMs: number;
   readonly #signal: AbortSignal | undefined;
   readonly #resolve: (reply: Operation) => void;
   readonly #reject: (error: unknown) => void;
@@ -58,7 +61,7 @@ export class Call implements Expiring {
     this.operation = operation;
     this.deadlineMs = performance.now() + timeoutMs;
     this.#setting = setting;
-    this.#timeoutMs = timeoutMs;
+    this.timeoutMs = timeoutMs;
     this.#signal = signal;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -100,7 +103,7 @@ export class Call implements Expiring {
     this.#giveUp(
       new KeylessError(
         "DEADLINE",
-        `no answer from ${this.#setting.server} within ${this.#timeoutMs} ms; ` +
+        `no answer from ${this.#setting.server} within ${this.timeoutMs} ms; ` +
           "the server is overloaded, or the time too short",
       ),
     );
@@ -139,17 +142,32 @@ export class Call implements Expiring {
 
 /**
  * Starts a request, and gives the promise of what `read` makes of its answer. `read` may throw: the
- * promise is rejected with that.
+ * promise is rejected with that. The operation's bytes are copied before this returns.
+ *
+ * @param read gets the answer, and the operation as it was sent
+ * @throws KeylessError "USAGE", by the promise, for a timeout that is none
  */
 export function startCall<T>(
   operation: Operation,
   setting: CallSetting,
   timeoutMs: number,
   signal: AbortSignal | undefined,
-  read: (reply: Operation) => T,
+  read: (reply: Operation, sent: Operation) => T,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const readAndResolve = (reply: Operation) => resolve(read(reply));
-    new Call(operation, setting, timeoutMs, signal, readAndResolve, reject).start();
+    if (Number.isNaN(timeoutMs)) {
+      throw new KeylessError("USAGE", `timeoutMs is a number of milliseconds, not ${timeoutMs}`);
+    }
+    const sent = copyOf(operation);
+    const readAndResolve = (reply: Operation) => resolve(read(reply, sent));
+    new Call(sent, setting, timeoutMs, signal, readAndResolve, reject).start();
   });
+}
+
+/** The caller may use its buffers again while the request waits for a connection. */
+function copyOf(operation: Operation): Operation {
+  const fields = Object.entries(operation).map(([field, value]) => {
+    return [field, value instanceof Uint8Array ? new Uint8Array(value) : value];
+  });
+  return Object.fromEntries(fields);
 }

@@ -8,7 +8,13 @@ import {
 } from "../protocol/opcodes.ts";
 import type { Operation } from "../protocol/operation.ts";
 import { type Call, type Carrier, type RequestOptions, startCall } from "./call.ts";
-import { Connection, type ConnectionLimits, DEFAULT_MAX_WAITING, queueFull } from "./connection.ts";
+import {
+  Connection,
+  type ConnectionLimits,
+  DEFAULT_MAX_OUTSTANDING,
+  DEFAULT_MAX_WAITING,
+  queueFull,
+} from "./connection.ts";
 import { type CredentialPems, type Credentials, readCredentials } from "./credentials.ts";
 import { Deadlines } from "./deadlines.ts";
 import {
@@ -19,6 +25,7 @@ import {
   endpointText,
 } from "./endpoint.ts";
 import { TransportError } from "./errors.ts";
+import { checkLimit, checkTimeout } from "./limits.ts";
 
 /** Where the server is, either `host` or `socketPath`, and what a client needs besides. */
 export interface ClientOptions extends CredentialPems, ConnectionLimits {
@@ -32,9 +39,9 @@ export interface ClientOptions extends CredentialPems, ConnectionLimits {
    * host; "localhost" for a UNIX socket.
    */
   readonly serverName?: string | undefined;
-  /** Milliseconds that a request may take in all, second attempt included. Default 10,000. */
+  /** Milliseconds, above 0, that a request may take, second attempt included. Default 10,000. */
   readonly timeoutMs?: number | undefined;
-  /** Milliseconds that resolving, connecting and the handshake may take. Default 5,000. */
+  /** Milliseconds, above 0, for resolving, connecting and the handshake. Default 5,000. */
   readonly connectTimeoutMs?: number | undefined;
 }
 
@@ -42,12 +49,14 @@ export interface ClientOptions extends CredentialPems, ConnectionLimits {
  * A client of a key server: connects when it is first used, sends all requests over one connection,
  * and connects again with the next request after the connection was lost.
  *
+ * The bytes of a request are copied before its method returns: the caller may overwrite them.
  * Every request is tried a second time after a transport error, and never after the server's answer.
  * Requests reject with
  *
  * - ServerError "SERVER_ERROR", with the code of the wire in `wireCode`;
  * - TransportError "RESOLVE", "CONNECT", "TLS_REFUSED", "CONNECTION_LOST", "REPLY_BROKEN";
  * - KeylessError "DEADLINE", "ABORTED" (by the signal, or `close`), "QUEUE_FULL";
+ * - KeylessError "USAGE" for a scheme or a timeout that is none;
  * - FormatError "TOO_LONG", "ITEM_LENGTH" for a request that no packet can carry.
  *
  * @example
@@ -67,25 +76,38 @@ export interface ClientOptions extends CredentialPems, ConnectionLimits {
  * client.close();
  * ```
  */
-export class KeylessClient implements Carrier {
+export class KeylessClient {
   readonly #endpoint: Endpoint;
   readonly #credentials: Credentials;
-  readonly #options: ClientOptions;
+  readonly #serverName: string | undefined;
+  readonly #timeoutMs: number;
+  readonly #connectTimeoutMs: number;
+  readonly #maxOutstanding: number;
+  readonly #maxWaiting: number;
   readonly #deadlines = new Deadlines();
   readonly #setting: Parameters<typeof startCall>[1];
   readonly #waiting = new Set<Call>();
+  readonly #carrier: Carrier = { giveUp: (call) => void this.#waiting.delete(call) };
   #opening: AbortController | undefined;
   #connection: Connection | undefined;
   #closed = false;
 
   /**
-   * @throws KeylessError "USAGE" without a server, or with a port or a socket's path that can be
-   *   none; for credentials as `readCredentials`
+   * @throws KeylessError "USAGE" without a server, or with a port, a socket's path, a time or a
+   *   limit that is none; for credentials as `readCredentials`
    */
   constructor(options: ClientOptions) {
     this.#endpoint = endpointOf(options);
+    this.#serverName = options.serverName;
+    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#connectTimeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
+    this.#maxOutstanding = options.maxOutstanding ?? DEFAULT_MAX_OUTSTANDING;
+    this.#maxWaiting = options.maxWaiting ?? DEFAULT_MAX_WAITING;
+    checkTimeout("timeoutMs", this.#timeoutMs);
+    checkTimeout("connectTimeoutMs", this.#connectTimeoutMs);
+    checkLimit("maxOutstanding", this.#maxOutstanding);
+    checkLimit("maxWaiting", this.#maxWaiting);
     this.#credentials = readCredentials(options);
-    this.#options = options;
     this.#setting = {
       server: endpointText(this.#endpoint),
       deadlines: this.#deadlines,
@@ -101,9 +123,9 @@ export class KeylessClient implements Carrier {
    * @throws as the class says; "REPLY_BROKEN" where the answer holds another payload
    */
   ping(payload: Uint8Array = NO_BYTES, options: RequestOptions = {}): Promise<Uint8Array> {
-    return this.#start({ opcode: OP_PING, payload }, options, (reply) => {
+    return this.#start({ opcode: OP_PING, payload }, options, (reply, sent) => {
       const answer = copyOf(reply.payload ?? NO_BYTES);
-      if (areEqual(answer, payload)) return answer;
+      if (areEqual(answer, sent.payload!)) return answer;
       throw this.#broken("answered a ping with another payload");
     });
   }
@@ -150,18 +172,14 @@ export class KeylessClient implements Carrier {
     this.#connection?.close();
   }
 
-  giveUp(call: Call): void {
-    this.#waiting.delete(call);
-  }
-
-  #useKey(
+  async #useKey(
     key: KeyQuery,
     scheme: OpcodeScheme,
     payload: Uint8Array,
     options: RequestOptions,
   ): Promise<Uint8Array> {
     const operation = { ...key, opcode: opcodeOfScheme(scheme).code, payload };
-    return this.#start(operation, options, (reply) => {
+    return await this.#start(operation, options, (reply) => {
       if (reply.payload !== undefined) return copyOf(reply.payload);
       throw this.#broken("answered without a result");
     });
@@ -170,18 +188,17 @@ export class KeylessClient implements Carrier {
   #start<T>(
     operation: Operation,
     options: RequestOptions,
-    read: (reply: Operation) => T,
+    read: (reply: Operation, sent: Operation) => T,
   ): Promise<T> {
-    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
     return startCall(operation, this.#setting, timeoutMs, options.signal, read);
   }
 
   #carry(call: Call): void {
     if (this.#closed) return call.failed(this.#closedError());
     if (this.#connection !== undefined) return this.#connection.submit(call);
-    const maxWaiting = this.#options.maxWaiting ?? DEFAULT_MAX_WAITING;
-    if (this.#waiting.size >= maxWaiting) return call.failed(queueFull(maxWaiting));
-    call.carrier = this;
+    if (this.#waiting.size >= this.#maxWaiting) return call.failed(queueFull(this.#maxWaiting));
+    call.carrier = this.#carrier;
     this.#waiting.add(call);
     if (this.#opening === undefined) this.#open();
   }
@@ -194,10 +211,10 @@ export class KeylessClient implements Carrier {
       const connection = await Connection.open({
         endpoint: this.#endpoint,
         credentials: this.#credentials,
-        serverName: this.#options.serverName,
-        timeoutMs: this.#options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
-        maxOutstanding: this.#options.maxOutstanding,
-        maxWaiting: this.#options.maxWaiting,
+        serverName: this.#serverName,
+        timeoutMs: this.#connectTimeoutMs,
+        maxOutstanding: this.#maxOutstanding,
+        maxWaiting: this.#maxWaiting,
         signal: opening.signal,
         onClose: () => this.#connection = undefined,
       });

@@ -15,9 +15,15 @@ import { checkMajor, readReply } from "./reply.ts";
 import { alertName } from "./tls_refusal.ts";
 
 export interface ConnectionLimits {
-  /** Requests that the server may have at once; it reads no more of a connection than 1,024. */
+  /**
+   * Requests that the server may have at once, at least 1; it reads no more of a connection than
+   * 1,024. Default 1,024.
+   */
   readonly maxOutstanding?: number | undefined;
-  /** Requests that may wait here until one of those is answered; their deadlines run on. */
+  /**
+   * Requests that may wait here, at least 1, until one of those is answered; their deadlines run
+   * on. Default 65,536.
+   */
   readonly maxWaiting?: number | undefined;
 }
 
@@ -81,7 +87,8 @@ export class Connection implements Carrier {
   }
 
   /**
-   * One request on this connection, without a second attempt.
+   * One request on this connection, without a second attempt. Its bytes are copied before this
+   * returns.
    *
    * @throws KeylessError as `KeylessClient.request`
    */

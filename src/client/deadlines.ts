@@ -4,25 +4,31 @@ import { clearTimeout, setTimeout } from "node:timers";
 export interface Expiring {
   /** On the clock of `performance.now()`, in milliseconds. */
   readonly deadlineMs: number;
+  /** How long before that it was begun. */
+  readonly timeoutMs: number;
   expire(): void;
 }
 
 /**
  * Many deadlines on one timer, so that a request costs no timer of its own. The timer is set to the
- * earliest deadline that was seen, and does not keep the process alive.
+ * earliest deadline that was seen, and does not keep the process alive. Those of one timeout expire
+ * in the order in which they were added, so that nobody looks at those behind the first that is left.
  */
 export class Deadlines {
-  readonly #items = new Set<Expiring>();
+  readonly #byTimeout = new Map<number, Set<Expiring>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #armedMs = Infinity;
 
   add(item: Expiring): void {
-    this.#items.add(item);
+    const items = this.#byTimeout.get(item.timeoutMs);
+    if (items === undefined) this.#byTimeout.set(item.timeoutMs, new Set([item]));
+    else items.add(item);
     if (item.deadlineMs < this.#armedMs) this.#arm(item.deadlineMs);
   }
 
   delete(item: Expiring): void {
-    this.#items.delete(item);
+    const items = this.#byTimeout.get(item.timeoutMs);
+    if (items?.delete(item) && items.size === 0) this.#byTimeout.delete(item.timeoutMs);
   }
 
   #arm(deadlineMs: number): void {
@@ -36,11 +42,13 @@ export class Deadlines {
     this.#armedMs = Infinity;
     const nowMs = performance.now();
     let earliestMs = Infinity;
-    for (const item of this.#items) {
-      if (item.deadlineMs > nowMs) {
-        earliestMs = Math.min(earliestMs, item.deadlineMs);
-      } else {
-        this.#items.delete(item);
+    for (const items of this.#byTimeout.values()) {
+      for (const item of items) {
+        if (item.deadlineMs > nowMs) {
+          earliestMs = Math.min(earliestMs, item.deadlineMs);
+          break;
+        }
+        this.delete(item);
         item.expire();
       }
     }

@@ -6,6 +6,7 @@ import { wireErrorText } from "../protocol/errors.ts";
 /** The server answered with an error code. Such an answer is final: it is never asked again. */
 export class ServerError extends KeylessError {
   override readonly name = "ServerError";
+  declare readonly code: "SERVER_ERROR";
   /** The byte of the protocol's error table. */
   readonly wireCode: number;
 
@@ -30,14 +31,9 @@ export type TransportCode = Extract<
  */
 export class TransportError extends KeylessError {
   override readonly name = "TransportError";
+  declare readonly code: TransportCode;
 
   constructor(code: TransportCode, message: string, options?: ErrorOptions) {
     super(code, message, options);
   }
-}
-
-/** The code of a runtime's error: "ECONNREFUSED", "CERT_HAS_EXPIRED"; empty where it has none. */
-export function causeCode(thrown: unknown): string {
-  if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) return "";
-  return typeof thrown.code === "string" ? thrown.code : "";
 }

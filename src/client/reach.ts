@@ -1,8 +1,8 @@
 import { lookup } from "node:dns";
 import { connect as connectRaw, type Socket, type TcpSocketConnectOpts } from "node:net";
-import { systemReason } from "../errors/system.ts";
+import { systemCode, systemReason } from "../errors/system.ts";
 import { endpointText } from "./endpoint.ts";
-import { causeCode, TransportError } from "./errors.ts";
+import { TransportError } from "./errors.ts";
 import { type Patience, withinTime } from "./step.ts";
 import { handshakeError } from "./tls_refusal.ts";
 
@@ -24,7 +24,7 @@ export function resolve(host: string, port: number, patience: Patience): Promise
         fail(
           new TransportError(
             "RESOLVE",
-            `${host} has no address (${causeCode(error)}); see its spelling, and the name servers`,
+            `${host} has no address (${systemCode(error)}); see its spelling, and the name servers`,
             { cause: error },
           ),
         );
@@ -73,8 +73,8 @@ function connect(goal: Goal, patience: Patience): Promise<Socket> {
 
 function connectError(error: Error, where: string): TransportError {
   // who resets has accepted before: a matter of luck whether "connect" is told in between
-  if (causeCode(error) === "ECONNRESET") return handshakeError(error, where);
-  const mend = CONNECT_MENDS[causeCode(error)];
+  if (systemCode(error) === "ECONNRESET") return handshakeError(error, where);
+  const mend = CONNECT_MENDS[systemCode(error) ?? ""];
   const reason = mend ?? `cannot be reached: ${systemReason(error)}`;
   return new TransportError("CONNECT", `${where}: ${reason}`, { cause: error });
 }

@@ -1,6 +1,7 @@
 import { messageOf } from "../errors/errors.ts";
 import { printable } from "../errors/printable.ts";
-import { causeCode, TransportError } from "./errors.ts";
+import { systemCode } from "../errors/system.ts";
+import { TransportError } from "./errors.ts";
 
 /** Who refused whom, as far as the runtime's error tells. */
 export type RefusalKind =
@@ -18,7 +19,7 @@ export type RefusalKind =
 
 /** Sorts the error of a failed handshake; the runtimes' codes differ, and are known here alone. */
 export function refusalKind(thrown: unknown): RefusalKind {
-  const code = causeCode(thrown);
+  const code = systemCode(thrown) ?? "";
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return "name";
   if (code.includes("ALERT")) return "alert";
   if (CLOSED_CODES.has(code)) return "closed";
@@ -35,7 +36,7 @@ export function handshakeError(thrown: unknown, server: string, name = server): 
 
 /** The alert's name in words ("unknown ca"), or undefined where the error is no alert. */
 export function alertName(thrown: unknown): string | undefined {
-  const name = /ALERT_(.+)$/.exec(causeCode(thrown))?.[1];
+  const name = /ALERT_(.+)$/.exec(systemCode(thrown) ?? "")?.[1];
   return name?.toLowerCase().replaceAll("_", " ");
 }
 

@@ -25,6 +25,7 @@ export function acceptedBy(setting: Setting): string {
 /** A value as it would be written in the file or in a flag. */
 export function formatValue(setting: Setting, value: unknown): string {
   if (setting.kind === "duration") return formatDuration(Number(value));
+  if (setting.kind === "ratio") return withoutExponent(Number(value));
   if (Array.isArray(value)) return value.map(formatElement).join(",");
   return String(value);
 }
@@ -114,6 +115,13 @@ function toDuration(value: string, context: z.RefinementCtx): number {
 function toLogLevel(value: string): string {
   const level = LOG_LEVELS.findIndex((name) => name === value.toLowerCase());
   return level < 0 ? value : String(level);
+}
+
+/** 0.00000012 is "1.2e-7" for String. */
+function withoutExponent(ratio: number): string {
+  const [digits = "", exponent] = String(ratio).split("e-");
+  if (exponent === undefined) return digits;
+  return `0.${"0".repeat(Number(exponent) - 1)}${digits.replace(".", "")}`;
 }
 
 function formatElement(element: unknown): string {

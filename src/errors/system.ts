@@ -3,7 +3,7 @@ import process from "node:process";
 import { messageOf } from "./errors.ts";
 import { printable } from "./printable.ts";
 
-/** The system's code of a failed call: "ENOENT"; undefined for errors that are not the system's. */
+/** The code of a runtime's error: "ENOENT", "CERT_HAS_EXPIRED"; undefined where it has none. */
 export function systemCode(thrown: unknown): string | undefined {
   const code = thrown instanceof Error ? (thrown as NodeJS.ErrnoException).code : undefined;
   return typeof code === "string" ? code : undefined;

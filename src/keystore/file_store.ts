@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { toHex } from "../bytes/hex.ts";
 import type { Engine, PrivateKey } from "../crypto/engine.ts";
-import { MAX_KEY_FILE_BYTES } from "../crypto/key_errors.ts";
 import type { PublicKeyInfo } from "../crypto/public_key.ts";
 import { pemBlocks } from "../pki/pem.ts";
 import { DigestTable } from "./digest_table.ts";
@@ -116,7 +115,7 @@ interface LoadedKey {
 
 function loadKey(path: string, options: LoadStoreOptions): PrivateKey {
   const { engine, passphrase, allowWeak, onWarning } = options;
-  const file = readRegularFile(path, MAX_KEY_FILE_BYTES);
+  const file = readRegularFile(path);
   const { bytes } = file;
   try {
     const open = openToOthers(file);

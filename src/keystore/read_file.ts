@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
+import { MAX_KEY_FILE_BYTES } from "../crypto/key_errors.ts";
 import { KeylessError } from "../errors/errors.ts";
 import { pathReason } from "../errors/system.ts";
 
@@ -16,7 +17,7 @@ export interface FileContents {
  * @throws KeylessError "FILE_READ" for a file that cannot be read, is not regular, or is larger than
  *   `limitBytes`. Its message is the reason alone, without the path.
  */
-export function readRegularFile(path: string, limitBytes: number): FileContents {
+export function readRegularFile(path: string, limitBytes = MAX_FILE_BYTES): FileContents {
   let file: number | undefined;
   try {
     checkKind(statSync(path));
@@ -41,6 +42,9 @@ export function openToOthers({ mode }: Pick<FileContents, "mode">): string | und
   if ((mode & 0o077) === 0) return undefined;
   return `is open to others (mode 0${mode.toString(8)}); chmod 600 it`;
 }
+
+/** What a key file may have, certificates as well: all public authorities are a fifth of it. */
+export const MAX_FILE_BYTES = MAX_KEY_FILE_BYTES;
 
 function checkKind(found: Stats): void {
   if (found.isFile()) return;

@@ -1,3 +1,6 @@
+import { KeylessError } from "../errors/errors.ts";
+import { quoted } from "../errors/printable.ts";
+
 /**
  * The opcodes of the wire, once: the byte, the name that metrics and logs give it, the coarser `type`
  * label, what kind of request it is, and the scheme of those that use a private key.
@@ -49,9 +52,16 @@ export function opcodeOf(code: number): Opcode | undefined {
   return OPCODE_OF_BYTE[code];
 }
 
-/** The row of the opcode that asks for a scheme. */
+/**
+ * The row of the opcode that asks for a scheme.
+ *
+ * @throws KeylessError "USAGE" for a scheme that there is none for
+ */
 export function opcodeOfScheme(scheme: OpcodeScheme): Opcode {
-  return OPCODE_OF_SCHEME.get(scheme)!;
+  const row = OPCODE_OF_SCHEME.get(scheme);
+  if (row !== undefined) return row;
+  const known = [...OPCODE_OF_SCHEME.keys()].join(", ");
+  throw new KeylessError("USAGE", `${quoted(String(scheme))} is no scheme; give one of ${known}`);
 }
 
 /** The name of an opcode byte for logs and messages. */

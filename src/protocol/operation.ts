@@ -9,6 +9,10 @@ import { type Item, type ItemForms, ITEMS, PADDING_TAG } from "./tags.ts";
  *     byte  0     1        3            3 + length
  *           | tag | length | value      |   length: u16, big-endian
  *
+ * An opcode is one of `OPCODES`; an SKI has 20 bytes; a digest, SHA-256 of an RSA modulus in
+ * upper-case hexadecimal, has 32; an IP address has 4 or 16, in network order; a region is a byte.
+ * All values together, with 3 bytes more for each, have at most 65,535 bytes.
+ *
  * Byte values are views of the packet that they were decoded from. A text is decoded as UTF-8 with
  * replacement characters for what is none: it names things, and is never compared as bytes.
  */

@@ -33,9 +33,6 @@ export function createLog(options: LogOptions): Log {
   }, format === "json" ? destination : prettyDestination(options));
 }
 
-/** A log that says nothing, for embedding and for tests. */
-export const SILENT_LOG: Log = { debug() {}, info() {}, warn() {}, error() {} };
-
 function prettyDestination(
   { destination, colour = false }: LogOptions,
 ): { write(line: string): void } {

@@ -40,12 +40,12 @@ function keyless(...args: string[]): Promise<CliResult> {
 }
 
 describe("keyless keys list", () => {
-  test("prints file, type, size and SKI of each key, in columns", async () => {
+  test("prints file, type, bits and SKI of each key, in columns", async () => {
     const { code, stdout, stderr } = await keyless("list", "keys");
     assert.equal(stderr, "");
     assert.equal(code, 0);
     const lines = stdout.trimEnd().split("\n");
-    assert.deepEqual(lines[0]!.split(/ {2,}/), ["FILE", "TYPE", "SIZE", "SKI"]);
+    assert.deepEqual(lines[0]!.split(/ {2,}/), ["FILE", "TYPE", "BITS", "SKI"]);
     assert.deepEqual(lines[1]!.split(/ {2,}/), ["keys/b.key", "EC P-256", "256", ski]);
     assert.match(lines[2]!, /^keys\/below\/a\.key {2}RSA {7}2048 {2}[0-9a-f]{40}$/);
     assert.equal(lines.length, 3);
@@ -55,9 +55,10 @@ describe("keyless keys list", () => {
     const { code, stdout } = await keyless("list", "--json", "keys/b.key");
     assert.equal(code, 0);
     assert.deepEqual(JSON.parse(stdout), {
-      keys: [{ file: "keys/b.key", type: "EC P-256", bits: 256, ski }],
-      failures: [],
+      version: 1,
+      keys: [{ file: "keys/b.key", type: "ec", bits: 256, curve: "P-256", ski }],
       warnings: [],
+      problems: [],
     });
   });
 
@@ -168,10 +169,16 @@ describe("keyless keys ski", () => {
 
   test("prints JSON, with what each was", async () => {
     const { stdout } = await keyless("ski", "--json", "first.pem", "keys/b.key");
-    assert.deepEqual(JSON.parse(stdout), [
-      { file: "first.pem", source: "certificate", subject: "CN=first", type: "EC P-256", ski },
-      { file: "keys/b.key", source: "private key", subject: null, type: "EC P-256", ski },
-    ]);
+    const key = { type: "ec", bits: 256, curve: "P-256", ski };
+    assert.deepEqual(JSON.parse(stdout), {
+      version: 1,
+      keys: [
+        { file: "first.pem", source: "certificate", subject: "CN=first", ...key },
+        { file: "keys/b.key", source: "private key", subject: null, ...key },
+      ],
+      warnings: [],
+      problems: [],
+    });
   });
 
   test("names each file that it cannot read, prints the others, and exits with 2", async () => {

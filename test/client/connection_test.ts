@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { before, describe, test } from "node:test";
 import { TransportError } from "../../src/client/errors.ts";
 import { KeylessError } from "../../src/errors/errors.ts";
@@ -6,10 +7,20 @@ import { OP_ERROR, OP_PING, OP_PONG, OP_RESPONSE } from "../../src/protocol/opco
 import type { Operation } from "../../src/protocol/operation.ts";
 import { encodePacket } from "../../src/protocol/packet.ts";
 import { openConnection, rejection } from "../support/client_fixture.ts";
-import { echo, type Script, silent, startFakeServer } from "../support/fake_server.ts";
+import {
+  echo,
+  type Request,
+  type Script,
+  silent,
+  startFakeServer,
+} from "../support/fake_server.ts";
 import { TestPki } from "../support/test_server.ts";
 
 const SOON = { timeoutMs: 4_000 };
+
+/** Of an answer of a few bytes, filled up; and how many bytes of it come before the rest. */
+const PACKET_BYTES = 1_024;
+const CUTS = [1, 5, 8, 700, PACKET_BYTES - 1];
 
 let pki: TestPki;
 before(async () => {
@@ -35,15 +46,27 @@ describe("Connection: answers", () => {
   });
 
   test("answers arrive whole however their bytes were cut", async () => {
-    await using server = await startFakeServer(pki, ({ id, operation }, peer) => {
-      const packet = encodePacket(id, { opcode: OP_PONG, payload: operation.payload });
-      peer.send(packet.subarray(0, 5));
-      setTimeout(() => peer.send(packet.subarray(5, 700)), 5);
-      setTimeout(() => peer.send(packet.subarray(700)), 10);
+    // each piece ends an answer, so that the client tells when it has it, and begins the next one
+    let sent = 0;
+    let end = 0;
+    await using server = await startFakeServer(pki, (_request, peer) => {
+      if (peer.requests.length < 2) return;
+      const answers = Buffer.concat(peer.requests.map(({ id, operation }) => {
+        return encodePacket(id, { opcode: OP_PONG, payload: operation.payload });
+      }));
+      end += PACKET_BYTES;
+      const cut = end + CUTS[peer.requests.length - 2]!;
+      peer.send(answers.subarray(sent, cut));
+      sent = cut;
     });
     const connection = await openConnection(pki, server.port);
-    assert.deepEqual([...(await connection.request(ping(7), SOON)).payload!], [7]);
+    const asked = [connection.request(ping(0), SOON)];
+    for (const number of [...CUTS.keys()].map((at) => at + 1)) {
+      asked.push(connection.request(ping(number), SOON));
+      assert.deepEqual([...(await asked[number - 1]!).payload!], [number - 1]);
+    }
     connection.close();
+    await rejection(asked.at(-1)!);
   });
 
   test("an answer without padding is as good as one that is filled up", async () => {
@@ -206,12 +229,21 @@ describe("Connection: limits", () => {
   test("1,024 requests are sent without waiting, and the next one waits", async () => {
     await using server = await startFakeServer(pki, silent);
     const connection = await openConnection(pki, server.port);
-    const all = Array.from({ length: 1_025 }, () => rejection(connection.request(ping(1), SOON)));
+    const all = Array.from({ length: 1_024 }, () => endOf(connection.request(ping(1), SOON)));
+    const waiting = new AbortController();
+    const { signal } = waiting;
+    const next = endOf(connection.request(ping(2), { ...SOON, signal }));
     await server.received(1_024);
-    await new Promise((resolve) => setTimeout(resolve, 20)); // nothing is to come
+    waiting.abort(); // what was not sent yet never is
+    assert.equal(await next, "ABORTED");
+    const [peer] = server.peers;
+    echo(peer!.requests[0]!, peer!);
+    assert.equal(await all[0], "answered");
+    const last = endOf(connection.request(ping(3), SOON));
+    await server.received(1_025);
+    assert.deepEqual(peer!.requests.slice(-2).map(numberOf), [1, 3]);
     connection.close();
-    await Promise.all(all);
-    assert.equal(server.peers[0]!.requests.length, 1_024);
+    assert.deepEqual(new Set(await Promise.all([...all.slice(1), last])), new Set(["ABORTED"]));
   });
 });
 
@@ -333,6 +365,15 @@ describe("Connection: a server that breaks the protocol", () => {
     assert.deepEqual(events, ["close", "fail"]);
   });
 });
+
+/** "answered", or the code that it was rejected with. */
+function endOf(request: Promise<Operation>): Promise<string> {
+  return request.then(() => "answered", (error: KeylessError) => error.code);
+}
+
+function numberOf({ operation }: Request): number | undefined {
+  return operation.payload?.[0];
+}
 
 function ping(number: number): Operation {
   return { opcode: OP_PING, payload: Uint8Array.of(number) };

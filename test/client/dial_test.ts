@@ -15,11 +15,13 @@ import { OP_PING } from "../../src/protocol/opcodes.ts";
 import { Authority } from "../../src/pki/authority.ts";
 import { openConnection, pemsOf, rejection } from "../support/client_fixture.ts";
 import { echo, startFakeServer } from "../support/fake_server.ts";
+import { makeRsaServer } from "../support/rsa_server.ts";
 import { TestPki } from "../support/test_server.ts";
 
 const PING = { opcode: OP_PING, payload: Uint8Array.of(1) };
 const SOON = { timeoutMs: 4_000 };
-const TWO_SUITES = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
+const RSA_SUITE = "ECDHE-RSA-AES256-GCM-SHA384";
+const TWO_SUITES = `ECDHE-ECDSA-AES256-GCM-SHA384:${RSA_SUITE}`;
 const DAY_MS = 86_400_000;
 
 /** Refused by every resolver without asking the network: a label has at most 63 characters. */
@@ -69,6 +71,17 @@ describe("dial: handshakes that succeed", () => {
     await using server = await startFakeServer(pki, echo, tls);
     const connection = await openConnection(pki, server.port);
     assert.equal(connection.handshake.suite, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384");
+    await connection.request(PING, SOON);
+    connection.close();
+  });
+
+  test("a server of TLS 1.2 with an RSA certificate and its reference suite alone is reached", async () => {
+    const { certificate: cert, key, ca } = makeRsaServer();
+    const tls = { cert, key, maxVersion: "TLSv1.2", ciphers: RSA_SUITE } as const;
+    await using server = await startFakeServer(pki, echo, tls);
+    const client = withCredentials({ ...pki.client, ca });
+    const connection = await openConnection(pki, server.port, client);
+    assert.equal(connection.handshake.suite, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384");
     await connection.request(PING, SOON);
     connection.close();
   });

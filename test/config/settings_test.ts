@@ -123,6 +123,8 @@ describe("values", () => {
     bind: ["127.0.0.1:2407", "[::1]", "1.2.3", "256.1.1.1", "a b", "-x", "a".repeat(300)],
     unix_socket: ["/" + "a".repeat(107), "/\u00e9".repeat(36), "a\0b"],
     auth_cert: ["a\0b", "a".repeat(4_097)],
+    hostname: ["a".repeat(4_097), "\0"],
+    sign_retry_count: ["101", "-1"],
     allow_weak_keys: ["2", "maybe", "TRUE!", "-1"],
     max_connections: ["0", "1000001", "1.5", "many", "-1"],
     max_in_flight: ["0", "65537"],
@@ -134,7 +136,7 @@ describe("values", () => {
     log_format: ["text"],
     init_endpoint: ["ftp://a.example", "a.example", "https://"],
     current_time: ["yesterday", "2026-01-01", "2026-13-01T00:00:00Z", "2026-01-01T00:00:00"],
-    private_key_dirs: [",", "a,,b", "a,"],
+    private_key_dirs: [",", "a,,b", "a,", `a,${"a".repeat(4_097)}`],
   };
 
   for (const key of Object.keys(REFUSED) as SettingKey[]) {
@@ -156,6 +158,10 @@ describe("values", () => {
     idle_timeout: ["1ms", "2147483647ms"],
     shutdown_timeout: ["0"],
     unix_socket: ["/" + "a".repeat(106)],
+    auth_cert: ["a".repeat(4_096)],
+    hostname: ["a".repeat(4_096)],
+    private_key_dirs: [`a,${"a".repeat(4_096)}`],
+    sign_retry_count: ["0", "100"],
     bind: ["", "0.0.0.0", "::", "fe80::1", "host-1.example"],
     allow_weak_keys: ["TRUE", "No", "off", "0"],
     sign_timeout: ["0"],

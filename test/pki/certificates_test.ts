@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
+import fc from "fast-check";
 import { KeylessError } from "../../src/errors/errors.ts";
 import { Authority } from "../../src/pki/authority.ts";
-import { readCertificates } from "../../src/pki/certificates.ts";
+import { type Certificate, readCertificates } from "../../src/pki/certificates.ts";
 import { derOf, pemBlocks } from "../../src/pki/pem.ts";
 
 function bytesOf(text: string): Uint8Array {
@@ -47,6 +49,77 @@ describe("readCertificates", () => {
     refuses(bytesOf(certificatePem + certificatePem.slice(0, -100)));
     refuses(bytesOf(certificatePem + "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"));
   });
+});
+
+describe("readCertificates: any bytes give certificates, or the typed error", () => {
+  const pem = authorityOf("the CA");
+
+  test("whatever they are", () => {
+    const label = "-----BEGIN CERTIFICATE-----\n";
+    const bytes = fc.uint8Array({ maxLength: 300 });
+    const der = bytes.map((body) =>
+      Uint8Array.of(0x30, 0x82, body.length >> 8, body.length, ...body)
+    );
+    const armoured = fc.oneof(bytes, der).map((body) =>
+      bytesOf(`${label}${Buffer.from(body).toString("base64")}\n-----END CERTIFICATE-----\n`)
+    );
+    const text = fc.string({ unit: "binary" }).map((body) => bytesOf(label + body));
+    fc.assert(fc.property(fc.oneof(bytes, der, armoured, text), (file) => {
+      reads(file);
+    }));
+  });
+
+  for (const form of ["DER", "PEM"] as const) {
+    test(`a real one in ${form}, of which bytes were changed, lost or put in`, async () => {
+      const file = bytesOf(await pem);
+      const real = form === "PEM" ? file : derOf(pemBlocks(file)[0]!);
+      assert.ok(reads(real));
+      const change = fc.record({
+        at: fc.nat(real.length - 1),
+        lost: fc.nat(3),
+        put: fc.uint8Array({ maxLength: 3 }),
+      });
+      fc.assert(
+        fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), (changes) => {
+          reads(changes.reduce(
+            (bytes, { at, lost, put }) =>
+              Uint8Array.of(...bytes.subarray(0, at), ...put, ...bytes.subarray(at + lost)),
+            real,
+          ));
+        }),
+        { numRuns: 1_000 },
+      );
+    });
+  }
+
+  test("a real one cut short anywhere, or with a byte more", async () => {
+    const real = derOf(pemBlocks(bytesOf(await pem))[0]!);
+    for (let length = 0; length < real.length; length++) refuses(real.subarray(0, length));
+    refuses(Uint8Array.of(...real, 0));
+  });
+
+  async function authorityOf(name: string): Promise<string> {
+    return (await Authority.create(name)).certificatePem;
+  }
+
+  /** Whether there are certificates, whose fields can all be used. */
+  function reads(file: Uint8Array): boolean {
+    let found: readonly Certificate[];
+    try {
+      found = readCertificates(file);
+    } catch (error) {
+      assert.ok(error instanceof KeylessError, String(error));
+      assert.equal(error.code, "CERTIFICATE_FORMAT");
+      return false;
+    }
+    assert.ok(found.length > 0);
+    for (const { subject, notBefore, notAfter, spki, der } of found) {
+      assert.equal(typeof subject, "string");
+      for (const date of [notBefore, notAfter]) assert.match(date.toISOString(), /Z$/);
+      assert.ok(spki.length > 0 && der.length > spki.length);
+    }
+    return true;
+  }
 });
 
 describe("pemBlocks", () => {

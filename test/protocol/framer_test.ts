@@ -31,6 +31,58 @@ describe("Framer", () => {
     }));
   });
 
+  test("makes of any bytes, cut and pulled anyhow, what a parse of the whole makes", () => {
+    // small bytes, so that lengths are met by what follows
+    const stream = fc.oneof(
+      fc.array(
+        fc.oneof({ weight: 9, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(3) }),
+      ),
+      fc.array(fc.nat(0xff)),
+      fc.array(fc.constantFrom(0, 1, 8, 0xff), { minLength: 1_000, maxLength: 3_000 }),
+    ).map((values) => Uint8Array.from(values));
+    const cuts = fc.array(fc.nat(3_000), { maxLength: 20 });
+    const pulls = fc.infiniteStream(fc.nat(3));
+    fc.assert(fc.property(stream, cuts, pulls, (whole, cutsAt, pullsAfter) => {
+      const framer = new Framer();
+      const seen: Packet[] = [];
+      for (const chunk of cut(whole, cutsAt)) {
+        framer.push(chunk);
+        for (let left = pullsAfter.next().value ?? 0; left > 0; left--) {
+          seen.push(...[framer.next() ?? []].flat());
+        }
+      }
+      seen.push(...drain(framer));
+      const { packets, rest } = parseWhole(whole);
+      assert.deepEqual(seen, packets);
+      assert.equal(framer.heldBytes, rest);
+    }));
+  });
+
+  test("refuses a chunk that does not fit, any other it takes, and it loses no byte", () => {
+    const chunk = fc.tuple(fc.nat(30_000), fc.nat(3));
+    fc.assert(fc.property(fc.array(chunk, { maxLength: 12 }), (chunks) => {
+      const framer = new Framer(1);
+      const taken: Uint8Array[] = [];
+      const seen: Packet[] = [];
+      for (const [length, value] of chunks) {
+        const held = framer.heldBytes;
+        const bytes = new Uint8Array(length).fill(value);
+        if (held + length > LONGEST_PACKET_BYTES) {
+          assert.throws(() => framer.push(bytes), isFull);
+          assert.equal(framer.heldBytes, held);
+          seen.push(...drain(framer));
+        } else {
+          framer.push(bytes);
+          taken.push(bytes.slice());
+        }
+      }
+      seen.push(...drain(framer));
+      const { packets, rest } = parseWhole(join(taken));
+      assert.deepEqual(seen.map(textOf), packets.map(textOf));
+      assert.equal(framer.heldBytes, rest);
+    }));
+  });
+
   test("tells the major version of the next packet from its first byte", () => {
     const framer = new Framer();
     assert.equal(framer.nextMajor, undefined);
@@ -154,6 +206,27 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
 function cut(stream: Uint8Array, cutsAt: readonly number[]): readonly Uint8Array[] {
   const ends = [...cutsAt, stream.length].sort((a, b) => a - b);
   return ends.map((end, index) => stream.slice(ends[index - 1] ?? 0, end));
+}
+
+/** The packets of a whole stream, and how many bytes are left of one that is not whole. */
+function parseWhole(stream: Uint8Array): { readonly packets: Packet[]; readonly rest: number } {
+  const view = new DataView(stream.buffer, stream.byteOffset, stream.length);
+  const packets: Packet[] = [];
+  let at = 0;
+  while (stream.length - at >= PACKET_HEADER_BYTES) {
+    const end = at + PACKET_HEADER_BYTES + view.getUint16(at + 2);
+    if (end > stream.length) break;
+    const body = stream.slice(at + PACKET_HEADER_BYTES, end);
+    const [major, minor] = [view.getUint8(at), view.getUint8(at + 1)];
+    packets.push({ major, minor, id: view.getUint32(at + 4), body });
+    at = end;
+  }
+  return { packets, rest: stream.length - at };
+}
+
+/** Packets of which there are tens of thousands are compared as texts. */
+function textOf({ major, minor, id, body }: Packet): string {
+  return `${major}.${minor} ${id} ${body.length} ${body[0]} ${body.at(-1)}`;
 }
 
 function drain(framer: Framer): readonly Packet[] {

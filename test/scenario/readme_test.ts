@@ -105,13 +105,10 @@ test("the commands of the README work, in its order", { timeout: 120_000 }, asyn
 
 test("the README's program signs, on Bun and on Deno", () => {
   const [program = ""] = blocksOf("ts");
-  const ski = run("keyless keys ski www.example.com.pem").slice(0, 40);
-  const signing = program.replace(/[0-9a-f]{40}/, ski);
-  assert.ok(signing.includes(ski));
   mkdirSync(`${cwd}/node_modules`);
   symlinkSync(ROOT, `${cwd}/node_modules/keyless`);
   writeFileSync(`${cwd}/package.json`, '{ "type": "module" }');
-  writeFileSync(`${cwd}/sign.ts`, `${signing}\nconsole.log(signature.length);\n`);
+  writeFileSync(`${cwd}/sign.ts`, `${program}\nconsole.log(signature.length);\n`);
   assert.equal(run(`${ROOT}node_modules/.bin/bun sign.ts`), "256\n");
   assert.equal(run(`${ROOT}node_modules/.bin/deno run -A --no-check sign.ts`), "256\n");
 });

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
+import { PROGRAMS } from "./running_server.ts";
 
 export interface CliOptions {
   /** Added to the test's own environment, of which no KEYLESS_ variable is handed on. */
@@ -29,24 +30,23 @@ export async function runCli(
   args: readonly string[],
   options: CliOptions = {},
 ): Promise<CliResult> {
-  const child = spawnCli(args, options);
-  child.stdin.on("error", () => {}); // it may end without reading
-  child.stdin.end(options.input ?? "");
-  return await resultOf(child);
+  return await runToEnd(spawnCli(args, options), options);
 }
 
-/**
- * Starts `keyless ARGS` under the runtime that runs the test, or the executable that
- * KEYLESS_TEST_EXECUTABLE names. The caller ends it.
- */
+/** The same of the executable that is compiled. */
+export async function runExecutable(
+  args: readonly string[],
+  options: CliOptions = {},
+): Promise<CliResult> {
+  return await runToEnd(start([...PROGRAMS.executable, ...args], options), options);
+}
+
+/** Starts `keyless ARGS` under the runtime that runs the test. The caller ends it. */
 export function spawnCli(
   args: readonly string[],
   options: CliOptions = {},
 ): ChildProcessWithoutNullStreams {
-  const executable = process.env["KEYLESS_TEST_EXECUTABLE"];
-  return executable
-    ? start([executable, ...args], options)
-    : spawnScript(new URL("../../cli/main.ts", import.meta.url), args, options);
+  return spawnScript(new URL("../../cli/main.ts", import.meta.url), args, options);
 }
 
 /** Starts a script under the runtime that runs the test. The caller ends it. */
@@ -70,6 +70,15 @@ export async function resultOf(child: ChildProcessWithoutNullStreams): Promise<C
     child.once("close", resolve);
   });
   return { code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+}
+
+function runToEnd(
+  child: ChildProcessWithoutNullStreams,
+  options: CliOptions,
+): Promise<CliResult> {
+  child.stdin.on("error", () => {}); // it may end without reading
+  child.stdin.end(options.input ?? "");
+  return resultOf(child);
 }
 
 function start(

@@ -17,7 +17,8 @@ export function openssl(args: readonly string[], input: Uint8Array = EMPTY): Uin
 export const KEY_KINDS = {
   "RSA 1024": () => rsa(1024),
   "RSA 2048": () => rsa(2048),
-  "RSA 2049": rsa2049,
+  // whole bytes and one bit: encoded PSS messages are a byte shorter than the modulus
+  "RSA 2049": () => rsaOfPrimes(1025, 1024),
   "RSA 3072": () => rsa(3072),
   "RSA 4096": () => rsa(4096),
   "RSA 3-prime": () => rsa(2048, "-pkeyopt", "rsa_keygen_primes:3"),
@@ -136,19 +137,16 @@ function ec(curve: string): Uint8Array {
   return genpkey("-algorithm", "EC", "-pkeyopt", `ec_paramgen_curve:${curve}`);
 }
 
-/**
- * A modulus of a whole number of bytes and one bit, whose encoded PSS messages are a byte shorter
- * than the modulus. `openssl genpkey` makes none of odd size.
- */
-function rsa2049(): Uint8Array {
+/** A key whose modulus has as many bits as both primes together: `openssl genpkey` makes none of odd size. */
+export function rsaOfPrimes(pBits: number, qBits: number): Uint8Array {
   const prime = (bits: number) => {
     const digits = openssl(["prime", "-generate", "-hex", "-bits", `${bits}`]);
     return BigInt(`0x${new TextDecoder().decode(digits).trim()}`);
   };
   const e = 65_537n;
-  const [p, q] = [prime(1025), prime(1024)];
+  const [p, q] = [prime(pBits), prime(qBits)];
   const order = (p - 1n) * (q - 1n);
-  if (order % e === 0n) return rsa2049();
+  if (order % e === 0n) return rsaOfPrimes(pBits, qBits);
   const d = inverse(e, order);
   const der = rsaDer([p * q, e, d, p, q, d % (p - 1n), d % (q - 1n), inverse(q, p)]);
   return openssl(["pkey", "-inform", "DER"], der);

@@ -1,6 +1,7 @@
 import { connect as connectTcp } from "node:net";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { Framer } from "../../src/protocol/framer.ts";
+import { OP_PING } from "../../src/protocol/opcodes.ts";
 import { decodeOperation, type Operation } from "../../src/protocol/operation.ts";
 import { encodePacket } from "../../src/protocol/packet.ts";
 import { pauseReading } from "../../src/runtime/socket.ts";
@@ -78,4 +79,26 @@ export class RawClient {
   stopReading(): void {
     pauseReading(this.socket);
   }
+
+  /** Takes nothing more, and asks until the server reads nothing more either, or the end. */
+  async fillWithUnreadReplies(): Promise<void> {
+    this.stopReading();
+    const payload = new Uint8Array(60_000);
+    let id = 0;
+    while (!this.#gone && (!this.socket.writableNeedDrain || await this.#drains())) {
+      this.send(id++, { opcode: OP_PING, payload });
+    }
+  }
+
+  #drains(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), STALL_MS);
+      this.socket.once("drain", () => {
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
+  }
 }
+
+const STALL_MS = 500;

@@ -8,6 +8,10 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 export const PROGRAMS = {
   executable: [`${ROOT}dist/keyless`],
   deno: [`${ROOT}node_modules/.bin/deno`, "run", "-A", "--no-check", `${ROOT}cli/main.ts`],
+  denoWithoutFfi: [
+    ...[`${ROOT}node_modules/.bin/deno`, "run", "-A", "--deny-ffi", "--no-check"],
+    `${ROOT}cli/main.ts`,
+  ],
 } as const;
 
 export type Program = keyof typeof PROGRAMS;
@@ -27,6 +31,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Shell commands to run first, in the same process: "ulimit -n 100". */
   readonly before?: string;
+  /** A command that starts it in another environment: ["unshare", "-m"]. */
+  readonly within?: readonly string[];
 }
 
 /** A `keyless serve` with a JSON log, whose lines a test can wait for. */
@@ -45,7 +51,7 @@ export class RunningServer {
     const shell = options.before === undefined
       ? []
       : ["sh", "-c", `${options.before}; exec "$0" "$@"`];
-    const [command = "", ...first] = [...shell, ...program];
+    const [command = "", ...first] = [...options.within ?? [], ...shell, ...program];
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("KEYLESS_"));
     this.#child = spawn(command, [...first, "serve", "--log-format", "json", ...args], {
       cwd: options.cwd,

@@ -57,6 +57,25 @@ test("names from packets cannot forge lines", () => {
   assert.equal(log.lines[0]?.fields["requestId"], "a\\u{a}b");
 });
 
+test("names are shown to 256 characters, and a SKI to 32 bytes", () => {
+  for (const [given, shown] of [[256, 256], [257, 256], [60_000, 256]] as const) {
+    const log = new MemoryLog();
+    const name = "n".repeat(given);
+    const context = encode(JSON.stringify({ request_id: name }));
+    const operation = { serverName: name, certificateId: name, context };
+    new ServerLog(log).request(CLIENT, 7, operation, FAILED);
+    const text = given === shown ? name : `${"n".repeat(shown - 1)}…`;
+    for (const field of ["sni", "certificateId", "requestId"]) {
+      assert.equal(log.lines[0]?.fields[field], text, `${field} of ${given}`);
+    }
+  }
+  for (const [given, shown] of [[32, 32], [33, 32], [60_000, 32]] as const) {
+    const log = new MemoryLog();
+    new ServerLog(log).request(CLIENT, 7, { ski: new Uint8Array(given).fill(0xab) }, FAILED);
+    assert.equal(log.lines[0]?.fields["ski"], "ab".repeat(shown));
+  }
+});
+
 test("a served request is no line, but one at the level debug", () => {
   const log = new MemoryLog();
   new ServerLog(log).request(CLIENT, 7, { opcode: 0xf1 }, SERVED);
@@ -90,6 +109,25 @@ test("a stranger's ports do not make several strangers of him", () => {
   assert.equal(log.lines.length, 2);
   assert.equal(log.lines[1]?.fields["client"], "[2001:db8::1]");
   assert.equal(log.lines[1]?.fields["count"], 49);
+});
+
+test("256 strangers and 256 clients have a line each; those beyond share one place", () => {
+  const log = new MemoryLog();
+  const serverLog = new ServerLog(log);
+  const linesOf = (cause: (index: number) => void) => {
+    const before = log.lines.length;
+    for (let index = 0; index < 300; index++) cause(index);
+    return log.lines.length - before;
+  };
+  assert.equal(linesOf((at) => serverLog.refused(`192.0.2.${at}:1`, "no")), 256 + 1);
+  const burst = 10; // lines of the place that the others share
+  assert.equal(
+    linesOf((at) => serverLog.connectionFailed({ name: `edge-${at}`, address: "" }, "cut")),
+    256 + burst,
+  );
+  serverLog.flush();
+  const sums = log.lines.slice(-2).map(({ fields }) => [fields["client"], fields["count"]]);
+  assert.deepEqual(sums, [[OTHERS, 300 - 257], [OTHERS, 300 - 256 - burst]]);
 });
 
 test("each reason for which a stranger is refused gets its line", () => {

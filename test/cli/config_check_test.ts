@@ -6,45 +6,36 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
-  rmSync,
   writeFileSync,
 } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { SETTING_KEYS } from "../../src/config/settings.ts";
 import { Authority, type IssueRequest } from "../../src/pki/authority.ts";
 import { type DevDirectory, prepareDevDirectory } from "../../src/pki/dev.ts";
-import { type CliResult, runCli } from "../support/cli.ts";
+import type { CliResult } from "../support/cli.ts";
+import { runConfig } from "../support/config_run.ts";
 import { openssl } from "../support/openssl.ts";
+import { makeTempDir } from "../support/temp_dir.ts";
 
 const SLOW = { timeout: 30_000 };
 
-const directory = mkdtempSync(join(tmpdir(), "keyless-config-"));
+const directory = makeTempDir();
 let dev: DevDirectory;
 before(async () => {
-  dev = await prepareDevDirectory(join(directory, "dev"));
+  dev = await prepareDevDirectory(directory.at("dev"));
 });
-after(() => rmSync(directory, { recursive: true }));
+after(() => directory.remove());
 
-/** Runs `keyless config COMMAND` in a directory of its own that holds this gokeyless.yaml. */
-async function run(
-  command: string,
-  yaml: string,
-  args: readonly string[] = [],
-  env: Record<string, string> = {},
-): Promise<CliResult> {
-  const cwd = mkdtempSync(join(directory, "run-"));
-  writeFileSync(join(cwd, "gokeyless.yaml"), yaml);
-  return await runCli(["config", command, ...args], { cwd, env });
+function run(yaml: string, args: readonly string[] = []): Promise<CliResult> {
+  return runConfig(directory, "check", yaml, args);
 }
 
 /** Flags for a certificate of another authority, and its key. */
 async function identity(issue: Omit<IssueRequest, "commonName">): Promise<string[]> {
   const authority = await Authority.create("another CA");
   const { certificatePem, keyPem } = await authority.issue({ ...issue, commonName: "flawed" });
-  const made = mkdtempSync(join(directory, "identity-"));
+  const made = mkdtempSync(directory.at("identity-"));
   writeFileSync(join(made, "cert.pem"), certificatePem);
   writeFileSync(join(made, "key.pem"), keyPem, { mode: 0o600 });
   return ["--auth-cert", join(made, "cert.pem"), "--auth-key", join(made, "key.pem")];
@@ -63,7 +54,7 @@ function working(): string {
 
 describe("keyless config check", () => {
   test("says what it has found, and exits 0", SLOW, async () => {
-    const { code, stdout, stderr } = await run("check", working());
+    const { code, stdout, stderr } = await run(working());
     assert.equal(stderr, "");
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^ok {2}configuration {2}gokeyless\.yaml$/m);
@@ -74,7 +65,7 @@ describe("keyless config check", () => {
   });
 
   test("says the same as JSON", SLOW, async () => {
-    const { code, stdout, stderr } = await run("check", working(), ["--json"]);
+    const { code, stdout, stderr } = await run(working(), ["--json"]);
     assert.equal(code, 0, stderr);
     const found = JSON.parse(stdout);
     assert.equal(found.ok, true);
@@ -85,7 +76,7 @@ describe("keyless config check", () => {
   });
 
   test("refuses an unknown key, with its place and the nearest one", SLOW, async () => {
-    const { code, stdout, stderr } = await run("check", `${working()}log_level: 1\n`);
+    const { code, stdout, stderr } = await run(`${working()}log_level: 1\n`);
     assert.equal(code, 2, stderr);
     assert.equal(stdout, "");
     assert.equal(
@@ -97,7 +88,7 @@ describe("keyless config check", () => {
 
   test("tells all problems of a file as JSON", SLOW, async () => {
     const yaml = "port: x\nprot: 1\norigin_ca_api_key: [secret]\n";
-    const { code, stdout, stderr } = await run("check", yaml, ["--json"]);
+    const { code, stdout, stderr } = await run(yaml, ["--json"]);
     assert.equal(code, 2, stderr);
     assert.ok(!stdout.includes("secret"));
     const { ok, problems } = JSON.parse(stdout);
@@ -113,10 +104,10 @@ describe("keyless config check", () => {
   });
 
   test("refuses a key of another certificate, and a key that is none, at once", SLOW, async () => {
-    const broken = join(directory, "broken.key");
+    const broken = directory.at("broken.key");
     writeFileSync(broken, "no key", { mode: 0o600 });
     const args = ["--auth-key", dev.clientKey, "--private-key-files", broken];
-    const { code, stderr } = await run("check", working(), args);
+    const { code, stderr } = await run(working(), args);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /^keyless config check: 2 things stand in the way:$/m);
     assert.match(
@@ -134,16 +125,16 @@ describe("keyless config check", () => {
     ] as const
   ) {
     test(`refuses an empty file for ${flag}, and names it`, SLOW, async () => {
-      const empty = join(directory, "empty.pem");
+      const empty = directory.at("empty.pem");
       writeFileSync(empty, "", { mode: 0o600 });
-      const { code, stderr } = await run("check", working(), [flag, empty]);
+      const { code, stderr } = await run(working(), [flag, empty]);
       assert.equal(code, 2, stderr);
       assert.match(stderr, why);
     });
 
     test(`refuses a missing file for ${flag}, and names it`, SLOW, async () => {
-      const missing = join(directory, "missing.pem");
-      const { code, stderr } = await run("check", working(), [flag, missing]);
+      const missing = directory.at("missing.pem");
+      const { code, stderr } = await run(working(), [flag, missing]);
       assert.equal(code, 2, stderr);
       assert.match(
         stderr,
@@ -154,7 +145,7 @@ describe("keyless config check", () => {
 
   test("says how to go on where enrolment would be needed", SLOW, async () => {
     const yaml = "hostname: a.example\nzone_id: z\norigin_ca_api_key: v1.0-secret\n";
-    const { code, stderr } = await run("check", yaml);
+    const { code, stderr } = await run(yaml);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /there is no server\.pem and no server-key\.pem, and requesting/);
     assert.ok(!stderr.includes("v1.0-secret"));
@@ -162,7 +153,7 @@ describe("keyless config check", () => {
 
   test("accepts the settings of an enrolment whose certificate is there", SLOW, async () => {
     const yaml = `${working()}hostname: a.example\nzone_id: z\norigin_ca_api_key: v1.0-secret\n`;
-    const { code, stderr } = await run("check", yaml);
+    const { code, stderr } = await run(yaml);
     assert.equal(stderr, "");
     assert.equal(code, 0, stderr);
   });
@@ -170,7 +161,7 @@ describe("keyless config check", () => {
   test("tells every missing file at once", SLOW, async () => {
     const args = ["--auth-cert", "nope1", "--auth-key", "nope2", "--cloudflare-ca-cert", "nope3"]
       .concat("--private-key-dirs", "nope4", "--passphrase-file", "nope5");
-    const { code, stderr } = await run("check", "port: 0\n", args);
+    const { code, stderr } = await run("port: 0\n", args);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /^keyless config check: 5 things stand in the way:$/m);
     for (const path of ["nope1", "nope2", "nope3", "nope4", "nope5"]) {
@@ -179,24 +170,24 @@ describe("keyless config check", () => {
   });
 
   test("does not tell of encrypted keys whose passphrase file is missing", SLOW, async () => {
-    const keys = mkdtempSync(join(directory, "encrypted-"));
+    const keys = mkdtempSync(directory.at("encrypted-"));
     const encrypt = ["pkcs8", "-topk8", "-passout", "pass:horse", "-in", dev.clientKey];
     writeFileSync(join(keys, "a.key"), openssl(encrypt), { mode: 0o600 });
     const args = ["--private-key-dirs", keys, "--passphrase-file", "/nonexistent"];
-    const { stderr } = await run("check", working(), args);
+    const { stderr } = await run(working(), args);
     assert.match(stderr, /^keyless config check: the passphrase file [^\n]* no such file[^\n]*\n$/);
     writeFileSync(join(keys, "b.key"), "no key", { mode: 0o600 });
-    const both = await run("check", working(), args);
+    const both = await run(working(), args);
     assert.match(both.stderr, /2 things .*the passphrase file .*1 of 2 key files .*b\.key: no/s);
     assert.ok(!both.stderr.includes("a.key"));
   });
 
   test("tells each of many broken key files as JSON", SLOW, async () => {
-    const keys = mkdtempSync(join(directory, "broken-"));
+    const keys = mkdtempSync(directory.at("broken-"));
     const paths = Array.from({ length: 25 }, (_, at) => join(keys, `${at + 10}.key`));
     for (const path of paths) writeFileSync(path, "no key", { mode: 0o600 });
     const args = ["--json", "--private-key-dirs", keys, "--auth-key", "nope"];
-    const { code, stdout, stderr } = await run("check", working(), args);
+    const { code, stdout, stderr } = await run(working(), args);
     assert.equal(code, 2, stderr);
     const [first, ...problems] = JSON.parse(stdout).problems;
     assert.match(first.message, /^auth_key nope cannot be read: no such file/);
@@ -208,15 +199,15 @@ describe("keyless config check", () => {
   });
 
   test("refuses an address that this machine has not", SLOW, async () => {
-    const { code, stderr } = await run("check", working(), ["--bind", "192.0.2.1"]);
+    const { code, stderr } = await run(working(), ["--bind", "192.0.2.1"]);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /cannot listen on 192\.0\.2\.1 port 0: this machine has no such address/);
   });
 
   test("refuses directories of the socket and of the pid file that are missing", SLOW, async () => {
-    const [socket, pid] = [join(directory, "no", "sock"), join(directory, "nowhere", "pid")];
+    const [socket, pid] = [directory.at("no", "sock"), directory.at("nowhere", "pid")];
     const args = ["--unix-socket", socket, "--pid-file", pid];
-    const { code, stderr } = await run("check", working(), args);
+    const { code, stderr } = await run(working(), args);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /2 things stand in the way/);
     assert.match(stderr, /cannot listen on \S+\/no\/sock: its directory does not exist/);
@@ -224,25 +215,25 @@ describe("keyless config check", () => {
   });
 
   test("leaves a socket's file that nobody listens on, and makes none", SLOW, async () => {
-    const [fresh, occupied] = [join(directory, "fresh.sock"), join(directory, "file.sock")];
-    const args = ["--unix-socket", fresh, "--pid-file", join(directory, "fresh.pid")];
-    const { code, stderr } = await run("check", working(), args);
+    const [fresh, occupied] = [directory.at("fresh.sock"), directory.at("file.sock")];
+    const args = ["--unix-socket", fresh, "--pid-file", directory.at("fresh.pid")];
+    const { code, stderr } = await run(working(), args);
     assert.equal(code, 0, stderr);
-    assert.ok(!existsSync(fresh) && !existsSync(join(directory, "fresh.pid")));
+    assert.ok(!existsSync(fresh) && !existsSync(directory.at("fresh.pid")));
     writeFileSync(occupied, "mine");
-    const refused = await run("check", working(), ["--unix-socket", occupied]);
+    const refused = await run(working(), ["--unix-socket", occupied]);
     assert.equal(refused.code, 2);
     assert.match(refused.stderr, /a file that is no socket stands there/);
     assert.equal(readFileSync(occupied, "utf8"), "mine");
   });
 
   test("warns of a port and a socket in use: it may be the running server", SLOW, async () => {
-    const socket = join(directory, "used.sock");
+    const socket = directory.at("used.sock");
     const servers = [createServer().listen(0, "127.0.0.1"), createServer().listen(socket)];
     await Promise.all(servers.map((server) => once(server, "listening")));
     const { port } = servers[0]!.address() as AddressInfo;
     const args = ["--bind", "127.0.0.1", "--port", `${port}`, "--unix-socket", socket];
-    const { code, stderr } = await run("check", working(), args);
+    const { code, stderr } = await run(working(), args);
     for (const server of servers) server.close();
     assert.equal(code, 0, stderr);
     assert.match(stderr, new RegExp(`warning: cannot listen on 127.0.0.1 port ${port}: another`));
@@ -265,7 +256,7 @@ describe("keyless config check", () => {
     ] as const satisfies readonly (readonly [string, RegExp, Partial<IssueRequest>])[]
   ) {
     test(`warns of a server certificate ${what}`, SLOW, async () => {
-      const { code, stderr } = await run("check", working(), await identity(issue));
+      const { code, stderr } = await run(working(), await identity(issue));
       assert.equal(code, 0, stderr);
       assert.match(stderr, /^keyless config check: warning: auth_cert .*CN=flawed [^\n]*\n$/);
       assert.match(stderr, flaw);
@@ -278,14 +269,14 @@ describe("keyless config check", () => {
       names: ["a.example"],
       notAfter: new Date(Date.now() + 7 * 86_400_000),
     } as const;
-    const { code, stderr } = await run("check", working(), await identity(issue));
+    const { code, stderr } = await run(working(), await identity(issue));
     assert.equal(stderr, "");
     assert.equal(code, 0);
   });
 
   test("warns of a client CA that is no CA", SLOW, async () => {
     const args = ["--cloudflare-ca-cert", dev.clientCertificate];
-    const { code, stderr } = await run("check", working(), args);
+    const { code, stderr } = await run(working(), args);
     assert.equal(code, 0, stderr);
     assert.match(stderr, /warning: cloudflare_ca_cert .*CN=keyless dev client is no authority's/);
   });
@@ -297,7 +288,7 @@ describe("keyless config check", () => {
       notBefore: new Date("2040-01-01"),
       notAfter: new Date("2041-01-01"),
     });
-    const { code, stdout, stderr } = await run("check", working(), ["--json", ...args]);
+    const { code, stdout, stderr } = await run(working(), ["--json", ...args]);
     assert.equal(code, 1, stderr);
     const { ok, problems } = JSON.parse(stdout);
     assert.equal(ok, false);
@@ -312,11 +303,11 @@ describe("keyless config check", () => {
       notBefore: new Date("2020-01-01"),
       notAfter: new Date("2020-02-01"),
     });
-    const [certificate, key] = [join(directory, "old.pem"), join(directory, "old-key.pem")];
+    const [certificate, key] = [directory.at("old.pem"), directory.at("old-key.pem")];
     writeFileSync(certificate, certificatePem);
     writeFileSync(key, keyPem, { mode: 0o644 });
     const args = ["--auth-cert", certificate, "--auth-key", key];
-    const { code, stderr } = await run("check", working(), args);
+    const { code, stderr } = await run(working(), args);
     assert.equal(code, 1, stderr);
     assert.match(
       stderr,
@@ -327,113 +318,32 @@ describe("keyless config check", () => {
   });
 
   test("warns where there are no keys", SLOW, async () => {
-    const empty = join(directory, "no-keys");
+    const empty = directory.at("no-keys");
     mkdirSync(empty, { recursive: true });
-    const { code, stdout, stderr } = await run("check", working(), ["--private-key-dirs", empty]);
+    const { code, stdout, stderr } = await run(working(), ["--private-key-dirs", empty]);
     assert.equal(code, 0, stderr);
     assert.match(stderr, /warning: there are no keys to serve: name directories/);
     assert.match(stdout, /^ok {2}keys {11}0$/m);
   });
 
   test("with --keep-going leaves a broken key out, and names it", SLOW, async () => {
-    const keys = join(directory, "some-keys");
+    const keys = directory.at("some-keys");
     mkdirSync(keys);
     copyFileSync(dev.clientKey, join(keys, "good.key"));
     writeFileSync(join(keys, "bad.key"), "no key", { mode: 0o600 });
     const args = ["--private-key-dirs", keys];
-    const refused = await run("check", working(), args);
+    const refused = await run(working(), args);
     assert.equal(refused.code, 2);
     assert.match(refused.stderr, /bad\.key: /);
-    const { code, stdout, stderr } = await run("check", working(), [...args, "--keep-going"]);
+    const { code, stdout, stderr } = await run(working(), [...args, "--keep-going"]);
     assert.equal(code, 0, stderr);
     assert.match(stderr, /warning: a key is left out: \S+bad\.key: /);
     assert.match(stdout, /^ok {2}keys {11}1, 1 left out$/m);
   });
 
   test("refuses a passphrase file that is missing", SLOW, async () => {
-    const { code, stderr } = await run("check", working(), ["--passphrase-file", "/nonexistent"]);
+    const { code, stderr } = await run(working(), ["--passphrase-file", "/nonexistent"]);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /the passphrase file \/nonexistent cannot be read: no such file/);
-  });
-});
-
-describe("keyless config show", () => {
-  test("lists every setting, its value, and where it is from", SLOW, async () => {
-    const { code, stdout, stderr } = await run("show", "port: 1234\n", ["-l", "warning"], {
-      KEYLESS_BIND: "::1",
-    });
-    assert.equal(code, 0, stderr);
-    const rows = stdout.trimEnd().split("\n").map((line) => line.trim().split(/ {2,}/));
-    assert.deepEqual(rows[0], ["KEY", "VALUE", "FROM"]);
-    assert.deepEqual(rows.slice(1).map(([key]) => key), SETTING_KEYS);
-    assert.ok(stdout.includes("\nport                 1234 "));
-    assert.deepEqual(rows.find(([key]) => key === "port")?.[2], "file gokeyless.yaml:1");
-    assert.deepEqual(rows.find(([key]) => key === "bind"), [
-      "bind",
-      "::1",
-      "environment KEYLESS_BIND",
-    ]);
-    assert.deepEqual(rows.find(([key]) => key === "loglevel"), [
-      "loglevel",
-      "2",
-      "flag --loglevel",
-    ]);
-    assert.deepEqual(rows.find(([key]) => key === "idle_timeout"), [
-      "idle_timeout",
-      "30s",
-      "default",
-    ]);
-  });
-
-  test("masks secrets that are set, in text and in JSON", SLOW, async () => {
-    const env = { KEYLESS_PASSPHRASE: "correct horse" };
-    for (const args of [[], ["--json"]]) {
-      const { code, stdout, stderr } = await run("show", "origin_ca_api_key: v1.0-k", args, env);
-      assert.equal(code, 0, stderr);
-      assert.equal(stdout.split("********").length, 3);
-      for (const secret of ["horse", "v1.0-k"]) assert.ok(!(stdout + stderr).includes(secret));
-    }
-    const { stdout } = await run("show", "");
-    assert.ok(!stdout.includes("*****"));
-  });
-
-  test("warns of an unknown key and goes on, on stderr alone", SLOW, async () => {
-    const { code, stdout, stderr } = await run("show", "prot: 1\n", ["--json"]);
-    assert.equal(code, 0, stderr);
-    assert.equal(
-      stderr,
-      'keyless config show: warning: gokeyless.yaml:1:1: "prot" is no setting; ' +
-        "did you mean port? (ignored)\n",
-    );
-    assert.equal(JSON.parse(stdout).configFile, "gokeyless.yaml");
-  });
-
-  test("tells Kubernetes' variable from a port", SLOW, async () => {
-    const env = { KEYLESS_PORT: "tcp://10.0.0.1:2407" };
-    const { code, stdout, stderr } = await run("show", "", ["--json"], env);
-    assert.equal(code, 0, stderr);
-    assert.match(
-      stderr,
-      /warning: environment KEYLESS_PORT: ignored, .* enableServiceLinks: false/,
-    );
-    assert.deepEqual(JSON.parse(stdout).settings.port, { value: "2407", origin: "default" });
-  });
-
-  test("escapes control characters of values", SLOW, async () => {
-    for (const args of [[], ["--json"]]) {
-      const { stdout } = await run("show", 'hostname: "a\\e[31m\\u202eb"\n', args);
-      assert.ok(!stdout.includes("\u001b") && !stdout.includes("\u202e"));
-      assert.match(stdout, /hostname.*a.*\[31m.*b/s);
-    }
-  });
-
-  test("reads the file that --config-file names, and no other", SLOW, async () => {
-    const named = join(directory, "named.yaml");
-    writeFileSync(named, "port: 4321\n");
-    const { stdout } = await run("show", "port: 1\n", ["--json", "-c", named]);
-    assert.deepEqual(JSON.parse(stdout).settings.port, {
-      value: "4321",
-      origin: `file ${named}:1`,
-    });
   });
 });

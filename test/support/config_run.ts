@@ -1,0 +1,17 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type CliResult, runCli } from "./cli.ts";
+import type { TempDir } from "./temp_dir.ts";
+
+/** Runs `keyless config COMMAND` in a directory of its own that holds this gokeyless.yaml. */
+export async function runConfig(
+  directory: TempDir,
+  command: string,
+  yaml: string,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CliResult> {
+  const cwd = mkdtempSync(directory.at("run-"));
+  writeFileSync(join(cwd, "gokeyless.yaml"), yaml);
+  return await runCli(["config", command, ...args], { cwd, env });
+}
