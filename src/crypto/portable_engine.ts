@@ -137,7 +137,7 @@ function portableCurve(name: CurveName): EcPair["curve"] {
 function ecRefused(): KeylessError {
   return new KeylessError(
     "KEY_UNSUPPORTED",
-    `EC keys need OpenSSL 3, which was not found: ${LIBCRYPTO_INSTALL_HINT}, or ask for slower ` +
+    `EC keys need OpenSSL 3, which cannot be used: ${LIBCRYPTO_INSTALL_HINT}, or ask for slower ` +
       "ECDSA that is not in constant time by --crypto portable",
   );
 }

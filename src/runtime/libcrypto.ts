@@ -1,3 +1,4 @@
+import process from "node:process";
 import { KeylessError } from "../errors/errors.ts";
 import { type Functions, readCString, type SymbolTable } from "./ffi.ts";
 import { findLibrary, systemLibraryPaths } from "./system_library.ts";
@@ -11,7 +12,8 @@ export const LIBCRYPTO_PATHS: readonly string[] = systemLibraryPaths("libcrypto.
 /** How to install OpenSSL 3, for messages. */
 export const LIBCRYPTO_INSTALL_HINT =
   "install OpenSSL 3 (Debian, Ubuntu: apt-get install libssl3; Fedora, RHEL: dnf install " +
-  "openssl-libs; Alpine: apk add libcrypto3)";
+  "openssl-libs; Alpine: apk add libcrypto3)" +
+  (process.versions.deno === undefined ? "" : " and give Deno --allow-ffi");
 
 /**
  * Opens OpenSSL 3.
