@@ -38,6 +38,7 @@ const directory = mkdtempSync(join(tmpdir(), "keyless-bench-"));
 const dev = join(directory, "dev");
 const serveDev = ["--dev", "--dev-dir", dev, "--port", "0"];
 try {
+  await (await RunningServer.start(serveDev)).stop(); // makes the keys of --dev
   for (const keys of [100, 10_000]) await benchStart(keys);
   await benchRequests();
 } finally {
