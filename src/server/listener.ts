@@ -131,7 +131,7 @@ export class Listener {
         address,
         "as many connections are open as may be (max_connections)",
       );
-      socket.destroy();
+      this.#cutOff(socket);
       return;
     }
     this.#addresses.set(socket, address);

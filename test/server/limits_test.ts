@@ -187,6 +187,7 @@ test("connections up to max_connections are served, and one more is not", async 
   const third = await openProved(port);
   for (const client of [second, third]) client.socket.destroy();
   await server.drain(0);
+  assert.equal(log.lines.length, 1, "one line for one refusal");
 });
 
 test("strangers who are silent count, but give way to a client who proves who he is", async () => {
@@ -200,6 +201,8 @@ test("strangers who are silent count, but give way to a client who proves who he
   assert.match(String((await log.event("refused")).fields["reason"]), /cut for a newcomer/);
   for (const socket of [...silent, client.socket]) socket.destroy();
   await server.drain(0);
+  const reasons = log.lines.map(({ fields }) => String(fields["reason"]));
+  assert.equal(reasons.filter((reason) => /newcomer/.test(reason)).length, 1, String(reasons));
 });
 
 async function openProved(port: number): Promise<RawClient> {
