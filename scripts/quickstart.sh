@@ -56,9 +56,10 @@ if [ "$once" = true ] || [ "$status" -ne 0 ]; then
   stop
   exit "$status"
 fi
+# From here on, Ctrl-C is the end that is wanted.
+trap 'trap "" INT; wait "$server" || true; exit 0' INT
+trap 'stop; exit 0' TERM HUP
 echo
 echo "It works. Ctrl-C ends the server; meanwhile, in another terminal:"
 echo "  dist/keyless ping --dev --dev-dir $dir 127.0.0.1:$port"
-trap 'trap "" INT; wait "$server" || true; exit 0' INT
-trap 'stop; exit 0' TERM HUP
 wait "$server"
