@@ -30,9 +30,6 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   return server;
 }
 
-/** How long a drain goes on reading. */
-const DRAIN_GRACE_MS = 100;
-
 /** Listeners and the connections that came through them. */
 export class Server {
   readonly #options: ServerOptions;
@@ -140,3 +137,6 @@ export class Server {
     clearTimeout(timer);
   }
 }
+
+/** How long a drain goes on reading. */
+const DRAIN_GRACE_MS = 100;

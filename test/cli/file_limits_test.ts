@@ -8,7 +8,8 @@ import { runCli } from "../support/cli.ts";
 import { runConfig } from "../support/config_run.ts";
 import { echo, startFakeServer } from "../support/fake_server.ts";
 import { keyOf, openssl, publicKeyOf } from "../support/openssl.ts";
-import { at, closedPort, createPingFixture, ping, SLOW } from "../support/ping_fixture.ts";
+import { at, createPingFixture, ping, SLOW } from "../support/ping_fixture.ts";
+import { closedPort } from "../support/plain_server.ts";
 import type { TempDir } from "../support/temp_dir.ts";
 import type { TestPki } from "../support/test_server.ts";
 

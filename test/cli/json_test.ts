@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type CliResult, runCli } from "../support/cli.ts";
 import { openssl } from "../support/openssl.ts";
-import { closedPort, createPingFixture, SLOW } from "../support/ping_fixture.ts";
+import { createPingFixture, SLOW } from "../support/ping_fixture.ts";
+import { closedPort } from "../support/plain_server.ts";
 import type { TempDir } from "../support/temp_dir.ts";
 
 let dir: TempDir;

@@ -2,15 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { OP_ERROR, OP_PONG } from "../../src/protocol/opcodes.ts";
 import { echo, type Script, silent, startFakeServer } from "../support/fake_server.ts";
-import {
-  at,
-  closedPort,
-  createPingFixture,
-  ping,
-  pingJson,
-  plainServer,
-  SLOW,
-} from "../support/ping_fixture.ts";
+import { at, createPingFixture, ping, pingJson, SLOW } from "../support/ping_fixture.ts";
+import { closedPort, plainServer } from "../support/plain_server.ts";
 import type { TempDir } from "../support/temp_dir.ts";
 import type { TestPki } from "../support/test_server.ts";
 

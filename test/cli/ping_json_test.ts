@@ -11,7 +11,8 @@ import { type CliResult, resultOf, spawnCli } from "../support/cli.ts";
 import { pemsOf } from "../support/client_fixture.ts";
 import { echo, type Script, silent, startFakeServer } from "../support/fake_server.ts";
 import { openssl } from "../support/openssl.ts";
-import { at, closedPort, createPingFixture, pingJson, SLOW } from "../support/ping_fixture.ts";
+import { at, createPingFixture, pingJson, SLOW } from "../support/ping_fixture.ts";
+import { closedPort } from "../support/plain_server.ts";
 import type { TempDir } from "../support/temp_dir.ts";
 import type { TestPki } from "../support/test_server.ts";
 

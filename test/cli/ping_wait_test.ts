@@ -4,15 +4,8 @@ import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import { resultOf, spawnCli } from "../support/cli.ts";
 import { echo, silent, startFakeServer } from "../support/fake_server.ts";
-import {
-  at,
-  closedPort,
-  createPingFixture,
-  ping,
-  pingJson,
-  plainServer,
-  SLOW,
-} from "../support/ping_fixture.ts";
+import { at, createPingFixture, ping, pingJson, SLOW } from "../support/ping_fixture.ts";
+import { closedPort, plainServer } from "../support/plain_server.ts";
 import type { TempDir } from "../support/temp_dir.ts";
 import type { TestPki } from "../support/test_server.ts";
 

@@ -9,6 +9,7 @@ import { FormatError, KeylessError } from "../../src/errors/errors.ts";
 import { OP_ERROR, OP_PONG, OP_RESPONSE } from "../../src/protocol/opcodes.ts";
 import { pemsOf, rejection } from "../support/client_fixture.ts";
 import { echo, silent, startFakeServer } from "../support/fake_server.ts";
+import { closedPort } from "../support/plain_server.ts";
 import { TestPki } from "../support/test_server.ts";
 
 const BYTES = Uint8Array.of(1, 2, 3);
@@ -255,11 +256,3 @@ describe("KeylessClient", () => {
 });
 
 /** A port on which nothing listens: the system gave it, and has it back. */
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -16,6 +16,7 @@ import { Authority } from "../../src/pki/authority.ts";
 import { openConnection, pemsOf, rejection } from "../support/client_fixture.ts";
 import { echo, startFakeServer } from "../support/fake_server.ts";
 import { makeRsaServer } from "../support/rsa_server.ts";
+import { closedPort, plainServer } from "../support/plain_server.ts";
 import { TestPki } from "../support/test_server.ts";
 
 const PING = { opcode: OP_PING, payload: Uint8Array.of(1) };
@@ -215,14 +216,14 @@ describe("dial: servers that are not trusted", () => {
   });
 
   test("lookAtCertificate shows none where nothing answers TLS", async () => {
-    const { port, close } = await plainServer((socket) => socket.end("220 smtp\r\n"));
+    using plain = await plainServer((socket) => socket.end("220 smtp\r\n"));
+    const { port } = plain;
     const certificate = await lookAtCertificate({
       endpoint: { kind: "tcp", host: "127.0.0.1", port },
       ...withCredentials(pki.client),
       timeoutMs: 4_000,
     });
     assert.equal(certificate, undefined);
-    close();
   });
 });
 
@@ -266,8 +267,7 @@ describe("dial: clients that are refused", () => {
 
 describe("dial: what is no key server", () => {
   test("a port that nothing listens on", async () => {
-    const { port, close } = await plainServer(() => {});
-    close();
+    const port = await closedPort();
     const error = await rejection(openConnection(pki, port));
     assert.equal(error.code, "CONNECT");
     assert.match(error.message, /^127\.0\.0\.1:\d+: connection refused: nothing listens there/);
@@ -295,28 +295,28 @@ describe("dial: what is no key server", () => {
   ];
   for (const [what, act, says] of plain) {
     test(`a plain server that ${what}`, async () => {
-      const { port, close } = await plainServer(act);
+      using plain = await plainServer(act);
+      const { port } = plain;
       const error = await rejection(openConnection(pki, port));
       assert.equal(error.code, "TLS_REFUSED");
       assert.match(error.message, says);
-      close();
     });
   }
 
   test("a server that never takes part in the handshake costs the time that was given", async () => {
-    const { port, close } = await plainServer(() => {});
+    using plain = await plainServer(() => {});
+    const { port } = plain;
     const error = await rejection(openConnection(pki, port, { timeoutMs: 30 }));
     assert.equal(error.code, "CONNECT");
     assert.match(error.message, /TLS handshake with .* did not end within 30 ms/);
-    close();
   });
 
   test("an abort ends connecting at once", async () => {
-    const { port, close } = await plainServer(() => controller.abort());
+    using plain = await plainServer(() => controller.abort());
+    const { port } = plain;
     const controller = new AbortController();
     const error = await rejection(openConnection(pki, port, { signal: controller.signal }));
     assert.equal(error.code, "ABORTED");
-    close();
   });
 
   test("a signal that is aborted already ends connecting before it begins", async () => {
@@ -324,20 +324,3 @@ describe("dial: what is no key server", () => {
     assert.equal((await rejection(openConnection(pki, 1, options))).code, "ABORTED");
   });
 });
-
-async function plainServer(act: (socket: Socket) => void) {
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    sockets.push(socket);
-    socket.on("error", () => {});
-    act(socket);
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: () => {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
-}

@@ -1,5 +1,3 @@
-import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
 import { Authority, type IssueRequest } from "../../src/pki/authority.ts";
 import { type CliResult, runCli } from "./cli.ts";
 import { pemsOf } from "./client_fixture.ts";
@@ -63,34 +61,4 @@ export async function serverPair(
   const base = { commonName: "server", usages: ["server"], names: ["127.0.0.1"] } as const;
   const issued = await issuer.issue({ ...base, ...request });
   return { cert: issued.certificatePem, key: issued.keyPem };
-}
-
-/** A port that nothing listens on. */
-export async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-/** A server without TLS. */
-export async function plainServer(
-  act: (socket: Socket) => void,
-): Promise<Disposable & { readonly port: number }> {
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    sockets.push(socket);
-    socket.on("error", () => {});
-    act(socket);
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    port: (server.address() as AddressInfo).port,
-    [Symbol.dispose]: () => {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
 }
