@@ -9,14 +9,15 @@ import { printable } from "../src/errors/printable.ts";
 import { openToOthers } from "../src/keystore/read_file.ts";
 import { type Certificate, readCertificates } from "../src/pki/certificates.ts";
 import { isAuthority, serverFlaws } from "../src/pki/flaws.ts";
+import { endsSoon, outOfDate } from "../src/pki/validity.ts";
 import type { ServerCredentials } from "../src/server/listener.ts";
 import { attempt, together } from "./failures.ts";
 import { readNamedFile } from "./named_file.ts";
 
 export interface ServerIdentity {
   readonly credentials: ServerCredentials;
-  /** The server's own certificate. */
-  readonly certificate: Certificate;
+  /** The server's own certificate, and those that stand behind it in its file. */
+  readonly chain: readonly [Certificate, ...Certificate[]];
   /** Those that clients must be signed by. */
   readonly authorities: readonly Certificate[];
   /** One printable line each. */
@@ -57,7 +58,7 @@ export async function readServerIdentity(settings: Settings): Promise<ServerIden
   const authorities = ca.certificates;
   return {
     credentials: { certificate: chain.bytes, key: key.bytes, clientAuthority: ca.bytes },
-    certificate,
+    chain: chain.certificates,
     authorities,
     warnings: [
       ...key.warnings.map((warning) => `${names.key} ${warning}`),
@@ -104,21 +105,3 @@ function authorityFlaws(certificate: Certificate): string[] {
   if (isAuthority(certificate)) return flaws;
   return [...flaws, "is no authority's (CA:FALSE): clients that it has signed will be refused"];
 }
-
-function outOfDate({ notBefore, notAfter }: Certificate): string[] {
-  const now = Date.now();
-  if (now > notAfter.getTime()) return [`has expired on ${notAfter.toISOString()}`];
-  if (now < notBefore.getTime()) return [`is valid from ${notBefore.toISOString()} on`];
-  return [];
-}
-
-/** In the last third of its time, or of its last month: certificates of a week are no fault. */
-function endsSoon({ notBefore, notAfter }: Certificate): string[] {
-  const leftMs = notAfter.getTime() - Date.now();
-  const soonMs = Math.min(MONTH_MS, (notAfter.getTime() - notBefore.getTime()) / 3);
-  if (leftMs < 0 || leftMs > soonMs) return [];
-  return [`ends in ${Math.floor(leftMs / DAY_MS)} days, on ${notAfter.toISOString()}`];
-}
-
-const DAY_MS = 86_400_000;
-const MONTH_MS = 30 * DAY_MS;

@@ -1,5 +1,6 @@
 import type { Settings } from "../src/config/settings.ts";
 import { disableCoreDumps, raiseOpenFileLimit } from "../src/runtime/process.ts";
+import { HTTP_LIMITS } from "../src/status/http_limits.ts";
 import type { Log } from "../src/telemetry/log.ts";
 
 /**
@@ -17,7 +18,8 @@ export function hardenProcess(settings: Settings, log: Log): number {
     );
   }
   const limit = raiseOpenFileLimit() ?? Infinity;
-  const connections = Math.max(1, Math.min(settings.max_connections, limit - OTHER_OPEN_FILES));
+  const left = limit - OTHER_OPEN_FILES - httpConnections(settings);
+  const connections = Math.max(1, Math.min(settings.max_connections, left));
   if (connections < settings.max_connections) {
     log.warn(
       { event: "open_files", limit, maxConnections: settings.max_connections },
@@ -26,6 +28,12 @@ export function hardenProcess(settings: Settings, log: Log): number {
     );
   }
   return connections;
+}
+
+/** What the metrics port and the status port may have open at most. */
+function httpConnections({ metrics_port: metricsPort, status }: Settings): number {
+  const ports = [metricsPort !== "off", status !== ""].filter((isOpen) => isOpen).length;
+  return ports * (HTTP_LIMITS.maxConnections + HTTP_LIMITS.maxWaiting);
 }
 
 /** Beside connections: listeners, standard streams, what the runtime itself opens. */

@@ -7,8 +7,9 @@ import { systemReason } from "../src/errors/system.ts";
 import { type ErrorCode, ERRORS, EXIT, type ExitCode } from "../src/errors/table.ts";
 
 /**
- * What commands show: results on stdout, everything else on stderr. Nothing here ends the process:
- * a command sets `process.exitCode` and returns, so that piped output is never cut.
+ * What commands show: results on stdout, everything else on stderr. A command sets
+ * `process.exitCode` and returns; nothing ends the process before all is written, so that piped
+ * output is never cut.
  */
 
 /** Writes lines of text to stdout. Text from outside has gone through `printable` before. */
@@ -51,6 +52,14 @@ export function writeOut(text: string): void {
   } catch (cause) {
     throw outputError(cause);
   }
+}
+
+/**
+ * Ends the process once all is written, with its exit code: what still runs, a name look-up that
+ * nobody waits for any more, say, would hold it.
+ */
+export function endWhenWritten(): void {
+  process.stdout.write("", () => process.stderr.write("", () => process.exit()));
 }
 
 /** Writes a warning to stderr: `keyless COMMAND: warning: MESSAGE`. */

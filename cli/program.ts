@@ -1,12 +1,12 @@
-import process from "node:process";
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
-import manifest from "../package.json" with { type: "json" };
 import { addHelp } from "./help.ts";
+import { certsCommand } from "./commands/certs.ts";
 import { configCommand } from "./commands/config.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { keysCommand } from "./commands/keys.ts";
 import { pingCommand } from "./commands/ping.ts";
 import { writeOut } from "./output.ts";
+import { DESCRIPTION, versionText } from "./version.ts";
 
 /** The commands, one file each. What is slow to load is imported inside their actions. */
 const COMMANDS: readonly (() => CommandUnknownOpts)[] = [
@@ -14,12 +14,13 @@ const COMMANDS: readonly (() => CommandUnknownOpts)[] = [
   configCommand,
   keysCommand,
   pingCommand,
+  certsCommand,
 ];
 
 /** The command line of `keyless`, ready to parse; parsing throws, it never ends the process. */
 export function createProgram(): CommandUnknownOpts {
   const program = new Command("keyless")
-    .description(manifest.description)
+    .description(DESCRIPTION)
     .version(versionText(), "-V, --version", "print the version and the runtime")
     .option("--debug", "show where an error was thrown")
     .exitOverride()
@@ -37,13 +38,6 @@ export function createProgram(): CommandUnknownOpts {
     { line: "keyless config check", what: "find what is wrong before serving" },
   ]);
   return program;
-}
-
-/** `keyless 0.1.0 (bun 1.4.4, linux x64)`. */
-export function versionText(): string {
-  const { bun, deno, node } = process.versions;
-  const runtime = bun ? `bun ${bun}` : deno ? `deno ${deno}` : `node ${node}`;
-  return `keyless ${manifest.version} (${runtime}, ${process.platform} ${process.arch})`;
 }
 
 /** `addCommand`, unlike `command`, does not hand on how errors and help are handled. */

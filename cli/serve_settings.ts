@@ -1,4 +1,3 @@
-import { BlockList, isIP } from "node:net";
 import process from "node:process";
 import type { LoadedSettings } from "../src/config/load.ts";
 import { loadSettings, resolveSettings } from "../src/config/load.ts";
@@ -6,6 +5,7 @@ import type { FlagTexts } from "../src/config/sources.ts";
 import { KeylessError } from "../src/errors/errors.ts";
 import type { DevDirectory } from "../src/pki/dev.ts";
 import { printable } from "../src/errors/printable.ts";
+import { isLoopback } from "../src/status/http_address.ts";
 import { readSettingOptions } from "./setting_options.ts";
 
 /**
@@ -50,19 +50,11 @@ const LOOPBACK = "127.0.0.1";
 function devFlags(dev: DevDirectory): FlagTexts {
   return {
     bind: LOOPBACK,
+    metrics_bind: LOOPBACK,
     auth_cert: dev.serverCertificate,
     auth_key: dev.serverKey,
     cloudflare_ca_cert: dev.ca,
     private_key_dirs: dev.keysDirectory,
     keep_going: "true", // without OpenSSL the EC keys are left out, and the rest can be tried
   };
-}
-
-function isLoopback(address: string): boolean {
-  const family = isIP(address);
-  if (family === 0) return address === "localhost";
-  const list = new BlockList();
-  list.addSubnet("127.0.0.0", 8, "ipv4");
-  list.addAddress("::1", "ipv6");
-  return list.check(address, family === 4 ? "ipv4" : "ipv6");
 }

@@ -5,8 +5,10 @@ import type { Log } from "../src/telemetry/log.ts";
 export interface Stop {
   /** Whether the first signal has come. */
   readonly received: boolean;
-  /** Resolves with it. */
-  readonly signal: Promise<NodeJS.Signals>;
+  /** Resolves with it, or with what else stopped the server. */
+  readonly signal: Promise<string>;
+  /** Stops it like a first signal; later ones do nothing. */
+  readonly stop: (reason: string) => void;
 }
 
 /**
@@ -14,12 +16,18 @@ export interface Stop {
  * sends when it is closed, and what will be the reload: it ends a server that is tried out only.
  */
 export function stopSignal(log: Log, isDev: boolean): Stop {
-  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
-  const stop = { received: false, signal: promise };
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const stop = {
+    received: false,
+    signal: promise,
+    stop(reason: string): void {
+      stop.received = true;
+      resolve(reason);
+    },
+  };
   const handle = (signal: NodeJS.Signals) => {
     if (stop.received) process.exit(EXIT.CHECK_FAILED);
-    stop.received = true;
-    resolve(signal);
+    stop.stop(signal);
   };
   process.on("SIGTERM", handle);
   process.on("SIGINT", handle);

@@ -1,4 +1,4 @@
-/** Writes the pages of docs/ that derive from tables: `deno task docs`. */
+/** Writes the pages of docs/ that derive from tables, and the dashboard: `deno task docs`. */
 import { writeFileSync } from "node:fs";
 import { formatValue } from "../src/config/kinds.ts";
 import { flagOf, isReadFrom, SETTING_KEYS, settingOf, variableOf } from "../src/config/settings.ts";
@@ -6,6 +6,8 @@ import { ERRORS, EXIT_MEANINGS } from "../src/errors/table.ts";
 import { WIRE_ERRORS } from "../src/protocol/errors.ts";
 import { OPCODES } from "../src/protocol/opcodes.ts";
 import { ITEMS, PADDING_TAG } from "../src/protocol/tags.ts";
+import { DASHBOARD_FILE, dashboardJson } from "./dashboard.ts";
+import { METRICS_PAGE, metricsPage } from "./metrics_page.ts";
 
 /** The text of docs/errors.md. */
 export function errorsPage(): string {
@@ -165,4 +167,6 @@ if (import.meta.main) {
   writeFileSync(ERRORS_PAGE, errorsPage());
   writeFileSync(CONFIGURATION_PAGE, configurationPage());
   writeFileSync(PROTOCOL_PAGE, protocolPage());
+  writeFileSync(METRICS_PAGE, metricsPage());
+  writeFileSync(DASHBOARD_FILE, dashboardJson());
 }

@@ -2,9 +2,13 @@
 # Node and npm. Every function says what is missing and how to get it, and fails where it cannot help.
 
 # What is needed besides Node and npm: how to see it, and the Debian or Ubuntu package that brings it.
+# With "tests", also what only the tests need.
 missing_packages() {
   command -v openssl >/dev/null 2>&1 || echo openssl
   has_library libcrypto.so.3 || echo libssl3
+  [ "${1-}" = tests ] || return 0
+  command -v promtool >/dev/null 2>&1 || echo prometheus
+  command -v chromium >/dev/null 2>&1 || echo chromium
 }
 
 need_node() {
@@ -21,17 +25,18 @@ need_node() {
   fi
 }
 
-# Installs missing packages as root; else fails, naming them.
+# Installs missing packages as root; else fails, naming them. Takes what missing_packages takes.
 need_packages() {
-  missing=$(missing_packages | tr '\n' ' ')
+  missing=$(missing_packages "$@" | tr '\n' ' ')
   missing=${missing% }
   [ -n "$missing" ] || return 0
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "installing $missing"
+    case " $missing " in *" prometheus "*) keep_service_off prometheus ;; esac
     # shellcheck disable=SC2086 # several packages
     if apt-get -q update </dev/null && DEBIAN_FRONTEND=noninteractive \
       apt-get -q install -y --no-install-recommends $missing </dev/null; then
-      missing=$(missing_packages | tr '\n' ' ')
+      missing=$(missing_packages "$@" | tr '\n' ' ')
       missing=${missing% }
       [ -n "$missing" ] || return 0
     fi
@@ -64,6 +69,13 @@ need_runtime() {
     complain "node_modules/.bin/$1 does not run on this machine. Remove node_modules and try again."
     return 1
   }
+}
+
+# A package that is wanted for its programs alone starts no service, where systemd would.
+keep_service_off() {
+  [ -d /run/systemd/system ] || return 0
+  systemctl mask --quiet "$1.service" 2>/dev/null &&
+    echo "its service stays off; systemctl unmask $1 allows it" || true
 }
 
 has_library() {

@@ -10,11 +10,12 @@ cd -- "$(dirname -- "$0")/.."
 
 once=false
 port=2407
+metrics_port=2406
 dir=keyless-dev
 while [ $# -gt 0 ]; do
   case $1 in
     --once) once=true ;;
-    --port) port=${2:?--port needs a number}; shift ;;
+    --port) port=${2:?--port needs a number}; metrics_port=0; shift ;;
     --dir) dir=${2:?--dir needs a directory}; shift ;;
     *) echo "quickstart: what is $1? usage: sh scripts/quickstart.sh [--once] [--port N] [--dir DIR]" >&2
        exit 2 ;;
@@ -32,7 +33,8 @@ sh scripts/build.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkfifo "$work/stdout"
-dist/keyless serve --dev --dev-dir "$dir" --port "$port" >"$work/stdout" &
+dist/keyless serve --dev --dev-dir "$dir" --port "$port" --metrics-port "$metrics_port" \
+  >"$work/stdout" &
 server=$!
 if ! read -r line <"$work/stdout"; then
   echo "quickstart: the server did not start, see above" >&2

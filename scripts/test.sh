@@ -28,7 +28,7 @@ fail() {
 }
 
 need_node || fail
-need_packages || [ "$allow_skips" = yes ] || fail
+need_packages tests || [ "$allow_skips" = yes ] || fail
 need_node_modules || fail
 
 export DENO_NO_UPDATE_CHECK=1

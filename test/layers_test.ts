@@ -25,7 +25,8 @@ const LAYERS: readonly Layer[] = [
     folder: "server",
     imports: ["protocol", "runtime", "crypto", "pki", "telemetry", "keystore", "client"],
   },
-  { folder: "config", imports: ["crypto"] },
+  { folder: "status", imports: ["protocol", "runtime", "telemetry", "server"] },
+  { folder: "config", imports: ["crypto", "status"] },
   { folder: "mod.ts", imports: ["crypto", "protocol", "client"], types: ["keystore"] },
 ];
 

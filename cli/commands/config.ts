@@ -57,10 +57,10 @@ function showCommand(): CommandUnknownOpts {
 async function show(options: Readonly<Record<string, unknown>>): Promise<void> {
   const loaded = await load(options, "warn");
   const { formatValue } = await import("../../src/config/kinds.ts");
+  const { maskedText } = await import("../../src/config/masked.ts");
   const valueOf = (key: SettingKey) => {
     const setting = settingOf(key);
-    const text = formatValue(setting, loaded.settings[key]);
-    return setting.secret && text !== "" ? MASK : text;
+    return maskedText(setting, formatValue(setting, loaded.settings[key]));
   };
   if (options["json"]) {
     const settings = SETTING_KEYS.map((key) => {
@@ -117,7 +117,7 @@ async function open(
 type Found = ReturnType<typeof foundBy>;
 
 function foundBy({ configFile }: LoadedSettings, prepared: PreparedServer) {
-  const { certificate, authorities, engine, store } = prepared;
+  const { chain: [certificate], authorities, engine, store } = prepared;
   return {
     configFile: configFile ?? null,
     certificate: { subject: certificate.subject, notAfter: certificate.notAfter.toISOString() },
@@ -154,5 +154,3 @@ async function load(
   const { loadSettings } = await import("../../src/config/load.ts");
   return loadSettings({ ...readSettingOptions(options), env: process.env, unknownKeys });
 }
-
-const MASK = "********";

@@ -5,7 +5,7 @@ import { EXIT } from "../../src/errors/table.ts";
 import { addDevOptions, prepareDev } from "../dev_options.ts";
 import { addHelp } from "../help.ts";
 import { problemsOf } from "../failures.ts";
-import { printDocument, printText, printWarning, reportError } from "../output.ts";
+import { endWhenWritten, printDocument, printText, printWarning, reportError } from "../output.ts";
 import type { TargetResult } from "../ping/check_target.ts";
 import type { PingFlags } from "../ping/plan.ts";
 
@@ -127,11 +127,6 @@ const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 function isHeldByLookup({ failures, interrupted, phasesMs }: TargetResult): boolean {
   return failures.has("RESOLVE") || (interrupted !== undefined && phasesMs.resolve === undefined);
-}
-
-/** A look-up that nobody waits for any more would hold the process until it has ended. */
-function endWhenWritten(): void {
-  process.stdout.write("", () => process.stderr.write("", () => process.exit()));
 }
 
 /** The plan reads the text. */

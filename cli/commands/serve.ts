@@ -10,15 +10,20 @@ import type { ServerLimits } from "../../src/server/limits.ts";
 import type { ListenAddress } from "../../src/server/listener.ts";
 import type { Server } from "../../src/server/server.ts";
 import type { Log } from "../../src/telemetry/log.ts";
+import type { RecentProblems } from "../../src/telemetry/recent_problems.ts";
+import type { ServerMetrics } from "../../src/telemetry/server_metrics.ts";
+import type { Tracer } from "../../src/telemetry/tracing/tracer.ts";
 import { printable } from "../../src/errors/printable.ts";
 import { addDevOptions, prepareDev } from "../dev_options.ts";
 import { hardenProcess } from "../harden_process.ts";
 import { addHelp } from "../help.ts";
 import { invocation, quoted } from "../invocation.ts";
+import type { Observation } from "../observe.ts";
 import { printText, wantsColour } from "../output.ts";
 import type { PreparedServer } from "../prepare.ts";
 import { createProgress } from "../progress.ts";
 import { addSettingOptions } from "../setting_options.ts";
+import { endThoughExporting, startTracing } from "../start_tracing.ts";
 import { type Stop, stopSignal } from "../stop_signal.ts";
 import { boundedDestination, endThoughUnread } from "../log_destination.ts";
 
@@ -46,7 +51,8 @@ async function serve(options: Readonly<Record<string, unknown>>): Promise<void> 
   const { serveSettings } = await import("../serve_settings.ts");
   const loaded = serveSettings(options, dev);
   const { settings } = loaded;
-  const log = await openLog(settings);
+  const { RecentProblems } = await import("../../src/telemetry/recent_problems.ts");
+  const log = new RecentProblems(await openLog(settings));
   const stop = stopSignal(log, dev !== undefined);
   for (const warning of loaded.warnings) log.warn({ event: "configuration" }, warning);
   const maxConnections = hardenProcess(settings, log);
@@ -60,7 +66,7 @@ async function serve(options: Readonly<Record<string, unknown>>): Promise<void> 
 }
 
 interface Run {
-  readonly log: Log;
+  readonly log: RecentProblems;
   readonly stop: Stop;
   readonly maxConnections: number;
   readonly dev: DevDirectory | undefined;
@@ -69,21 +75,35 @@ interface Run {
 /** From the first listener to the end of the drain. */
 async function run(loaded: LoadedSettings, prepared: PreparedServer, run: Run): Promise<void> {
   const { settings } = loaded;
-  const { log, stop, dev } = run;
-  const { server, flushLog } = await listen(loaded, prepared, run.maxConnections, log);
+  const { log, stop, dev, maxConnections } = run;
+  const { server, flushLog, metrics, tracer } = await listen(
+    settings,
+    prepared,
+    maxConnections,
+    log,
+  );
   let removePidFile = () => {};
+  let observation: Observation | undefined;
   const leaveNoFiles = () => {
     removePidFile();
     server.closeListeners();
+    observation?.closePorts();
   };
   process.once("exit", leaveNoFiles); // a second signal ends the process in the middle
   try {
+    const { observe } = await import("../observe.ts");
+    observation = await observe({
+      ...{ settings, server, prepared, metrics, log },
+      stop: (reason) => stop.stop(reason),
+    });
+    logListening(server, loaded, prepared, log);
     const { writePidFile } = await import("../pid_file.ts");
     if (settings.pid_file !== "") removePidFile = writePidFile(settings.pid_file);
     if (dev !== undefined) printDevHint(dev, settings, server);
     const signal = await stop.signal;
     log.info({ event: "stopping", signal, connections: server.connections }, "stopping");
     const cut = await server.drain(settings.shutdown_timeout);
+    await Promise.all([tracer?.stop(), observation.close()]);
     flushLog();
     log.info({ event: "stopped", cut }, "stopped");
     endThoughUnread(process.stderr);
@@ -91,6 +111,8 @@ async function run(loaded: LoadedSettings, prepared: PreparedServer, run: Run): 
   } finally {
     leaveNoFiles();
     await server.drain(0);
+    await observation?.close();
+    if (tracer !== undefined) endThoughExporting();
   }
 }
 
@@ -123,22 +145,44 @@ function withoutConfiguration(thrown: unknown): unknown {
   return new KeylessError(thrown.code, `${thrown.message}\n${hint}`, { cause: thrown });
 }
 
+interface Listening {
+  readonly server: Server;
+  readonly metrics: ServerMetrics;
+  readonly tracer: Tracer | undefined;
+  readonly flushLog: () => void;
+}
+
 async function listen(
-  { settings, configFile }: LoadedSettings,
-  { credentials, engine, store }: PreparedServer,
+  settings: Settings,
+  prepared: PreparedServer,
   maxConnections: number,
   log: Log,
-): Promise<{ readonly server: Server; readonly flushLog: () => void }> {
+): Promise<Listening> {
   const { startServer } = await import("../../src/server/server.ts");
   const { ServerLog } = await import("../../src/telemetry/server_log.ts");
+  const { createMetrics } = await import("../create_metrics.ts");
   const serverLog = new ServerLog(log, { debug: settings.loglevel === 0 });
+  const metrics = createMetrics(settings, prepared);
+  const tracer = await startTracing(settings, log);
   const server = await startServer({
-    credentials,
+    credentials: prepared.credentials,
     listen: listenAddresses(settings),
-    keystore: store,
+    keystore: prepared.store,
     log: serverLog,
+    metrics,
+    tracer,
     limits: { ...limitsOf(settings), maxConnections },
   });
+  return { server, metrics, tracer, flushLog: () => serverLog.flush() };
+}
+
+/** Everything is open when this line comes. */
+function logListening(
+  server: Server,
+  { configFile }: LoadedSettings,
+  { engine, store }: PreparedServer,
+  log: Log,
+): void {
   log.info({
     event: "listening",
     addresses: server.addresses,
@@ -149,7 +193,6 @@ async function listen(
     configFile,
     pid: process.pid,
   }, "listening");
-  return { server, flushLog: () => serverLog.flush() };
 }
 
 async function openLog(settings: Settings): Promise<Log> {

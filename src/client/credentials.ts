@@ -34,15 +34,8 @@ export function readCredentials(
   pems: CredentialPems,
   names: Readonly<Record<keyof CredentialPems, string>> = DEFAULT_NAMES,
 ): Credentials {
-  const certificate = readCertificates(pems.certificate, names.certificate)[0]!;
+  const certificate = readPair(pems, names);
   readCertificates(pems.ca, names.ca);
-  const key = readKey(pems.key, names.key);
-  if (!certificate.checkPrivateKey(key)) {
-    throw new KeylessError(
-      "KEY_MISMATCH",
-      `${names.key} is not the key of ${names.certificate}; give the two that belong together`,
-    );
-  }
   const secureContext = createSecureContext({
     cert: bufferOf(pems.certificate),
     key: bufferOf(pems.key),
@@ -51,6 +44,23 @@ export function readCredentials(
     ciphers: TLS12_SUITES.join(":"),
   });
   return { secureContext, certificate };
+}
+
+/**
+ * The certificate of a client, after it and its key were found to belong together.
+ *
+ * @throws as `readCredentials`
+ */
+export function readPair(
+  pems: Pick<CredentialPems, "certificate" | "key">,
+  names: Readonly<Record<"certificate" | "key", string>>,
+): X509Certificate {
+  const certificate = readCertificates(pems.certificate, names.certificate)[0]!;
+  if (certificate.checkPrivateKey(readKey(pems.key, names.key))) return certificate;
+  throw new KeylessError(
+    "KEY_MISMATCH",
+    `${names.key} is not the key of ${names.certificate}; give the two that belong together`,
+  );
 }
 
 const DEFAULT_NAMES = {

@@ -1,6 +1,9 @@
 import { isIP } from "node:net";
 import * as z from "zod";
+import { HTTP_ADDRESS_FORMS, parseHttpAddress } from "../status/http_address.ts";
+import { collectorUrl } from "./collector.ts";
 import { formatDuration, MAX_TIMER_MS, parseDuration } from "./duration.ts";
+import { parseHostPort } from "./host_port.ts";
 import { type Kind, LOG_LEVELS, type Setting } from "./settings.ts";
 
 /**
@@ -37,6 +40,8 @@ interface KindRow {
 
 const text = z.string().max(4_096).refine((value) => !value.includes("\0"));
 
+const webUrl = text.pipe(z.url({ protocol: /^https?$/ }));
+
 const KINDS: Readonly<Record<Kind, KindRow>> = {
   text: { schema: () => text, accepts: () => "a text of at most 4096 characters" },
   file: { schema: () => text.min(1), accepts: () => "the name of a file" },
@@ -45,13 +50,31 @@ const KINDS: Readonly<Record<Kind, KindRow>> = {
     accepts: () => `a path of at most ${MAX_SOCKET_BYTES} bytes`,
   },
   url: {
-    schema: () => z.url({ protocol: /^https?$/ }),
+    schema: (setting) => setting.default === "" ? z.union([z.literal(""), webUrl]) : webUrl,
     accepts: () => "a URL that starts with https:// or http://",
+  },
+  host_port: {
+    schema: () => text.refine((value) => value === "" || parseHostPort(value) !== undefined),
+    accepts: () => "HOST:PORT, like graphite.example.com:2003 or [::1]:2003",
+  },
+  metric_name: {
+    schema: () => text.max(MAX_METRIC_NAME_LENGTH).regex(METRIC_NAME),
+    accepts: () =>
+      "letters, digits, _ and -, with single dots between and a letter first, " +
+      `at most ${MAX_METRIC_NAME_LENGTH}, like keyless or edge.keyless`,
+  },
+  collector: {
+    schema: () => text.refine((value) => value === "" || collectorUrl(value) !== undefined),
+    accepts: () => "HOST:PORT, or a URL with http:// or https:// and without a password",
   },
   address: {
     schema: () =>
       text.refine((value) => value === "" || isIP(value) !== 0 || HOST_NAME.test(value)),
     accepts: () => "an IP address like 127.0.0.1 or ::1, or a host name, without a port",
+  },
+  http_address: {
+    schema: () => text.refine((value) => value === "" || parseHttpAddress(value) !== undefined),
+    accepts: () => HTTP_ADDRESS_FORMS,
   },
   time: {
     schema: () => z.union([z.literal(""), z.iso.datetime({ offset: true })]),
@@ -70,8 +93,8 @@ const KINDS: Readonly<Record<Kind, KindRow>> = {
     accepts: ({ minMs = 1 }) =>
       `a duration from ${formatDuration(minMs)} to ${
         formatDuration(MAX_TIMER_MS)
-      }, like 500ms, 30s ` +
-      "or 1h30m (a bare number is seconds)",
+      }, like 30s or 1h30m ` +
+      "(a bare number is seconds)",
   },
   count: {
     schema: ({ min = 0, max = Number.MAX_SAFE_INTEGER }) => integer(min, max),
@@ -132,6 +155,8 @@ function formatElement(element: unknown): string {
 
 const TRUE_WORDS = ["true", "1", "yes", "on"];
 const FALSE_WORDS = ["false", "0", "no", "off"];
+const MAX_METRIC_NAME_LENGTH = 100;
+const METRIC_NAME = /^[a-z][a-z0-9_-]*(?:\.[a-z0-9_-]+)*$/i;
 const HOST_NAME = /^(?=.*[a-z])[a-z0-9][a-z0-9.-]{0,252}$/i;
 
 /** Linux's `sun_path`, less the terminating zero. */

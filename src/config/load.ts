@@ -1,3 +1,5 @@
+import { printable } from "../errors/printable.ts";
+import { isLoopback, parseHttpAddress } from "../status/http_address.ts";
 import { type ConfigFile, readConfigFile } from "./file.ts";
 import { type Problem, problemLine, throwProblems } from "./problem.ts";
 import {
@@ -75,7 +77,7 @@ export function resolveSettings(
     origins: Object.fromEntries(
       SETTING_KEYS.map((key) => [key, chosen.get(key)?.origin ?? "default"]),
     ) as Record<SettingKey, string>,
-    warnings: [...warnings, ...warnOfLater(chosen)],
+    warnings: [...warnings, ...warnOfLater(chosen), ...warnOfNoStatus(settings, chosen)],
     configFile: file?.path,
   };
 }
@@ -125,10 +127,41 @@ function findConflicts(
         "out, and run the server under a tool like faketime to test another time",
     );
   }
+  const powers = POWERS.filter((key) => settings[key]);
+  if (powers.length > 0 && isOpenAndPlain(settings.status)) {
+    refuse(
+      "status",
+      `status is ${
+        printable(settings.status)
+      }, plain HTTP that other machines reach, where nobody ` +
+        `can prove to be allowed what ${
+          powers.join(" and ")
+        } serves; leave out http://, listen on ` +
+        "127.0.0.1, or switch it off",
+    );
+  }
   if (settings.passphrase !== "" && settings.passphrase_file !== "") {
     refuse("passphrase", "passphrase_file is set as well; keep one of them");
   }
   return problems;
+}
+
+/** Settings that let the status port do what only an operator may. */
+const POWERS = ["enable_pprof", "enable_shutdown"] as const satisfies SettingKey[];
+
+function isOpenAndPlain(status: string): boolean {
+  const address = parseHttpAddress(status);
+  return address?.kind === "tcp" && !address.tls && !isLoopback(address.host);
+}
+
+/** Switches of the status port, where there is none. */
+function warnOfNoStatus(settings: Settings, chosen: Chosen): string[] {
+  const idle = [...POWERS, "enable_heap_profile" as const].filter((key) => settings[key]);
+  if (settings.status !== "") return [];
+  return idle.map((key) => {
+    const place = chosen.get(key)?.place ?? "default";
+    return `${place}: ${key} has no effect without status; set --status too`;
+  });
 }
 
 function warnOfLater(chosen: Chosen): string[] {

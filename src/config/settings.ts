@@ -25,8 +25,18 @@ export const SETTINGS = {
   metrics_port: {
     kind: "port",
     default: 2406,
-    help: "port for /metrics; off: none",
-    later: { idle: "off", say: "this version does not serve metrics yet" },
+    help: "port for /metrics, plain HTTP; 0: the system chooses; off: none",
+  },
+  metrics_bind: {
+    kind: "address",
+    default: "",
+    placeholder: "address",
+    help: "address of the metrics port; empty means all, IPv4 and IPv6",
+  },
+  status: {
+    kind: "http_address",
+    default: "",
+    help: "status port: HOST:PORT for HTTPS, http://HOST:PORT, or unix:PATH; empty: none",
   },
   pid_file: {
     kind: "text",
@@ -162,19 +172,64 @@ export const SETTINGS = {
     default: "auto",
     help: "pretty for people, json for machines; auto: pretty on a terminal",
   },
+  max_peer_certificates: {
+    kind: "count",
+    min: 0,
+    max: 100_000,
+    default: 1_000,
+    help: "clients' certificates whose expiry the metrics show; the oldest leave",
+  },
+  enable_pprof: {
+    kind: "switch",
+    default: false,
+    help: "serve profiles of this process on the status port",
+  },
+  enable_heap_profile: {
+    kind: "switch",
+    default: false,
+    help: "heap profiles too: what is alive by type; taking one stops the server for moments",
+  },
+  enable_shutdown: {
+    kind: "switch",
+    default: false,
+    help: "let a POST to /_shutdown on the status port stop the server",
+  },
+  metrics_graphite: {
+    kind: "host_port",
+    default: "",
+    help: "push metrics to this Graphite server, as plain text over TCP",
+  },
+  metrics_url: {
+    kind: "url",
+    default: "",
+    help: "push metrics to this URL, as JSON by POST",
+  },
+  metrics_interval: {
+    kind: "duration",
+    minMs: 1_000,
+    default: 30_000,
+    help: "how often metrics are pushed",
+  },
+  metrics_prefix: {
+    kind: "metric_name",
+    default: "keyless",
+    help: "first part of the names of pushed metrics, and of the status port's own",
+  },
   tracing_enabled: {
     kind: "switch",
     default: false,
-    help: "send trace spans",
-    later: { idle: false, say: "this version does not trace yet" },
+    help: "send traces to an OpenTelemetry collector",
   },
   tracing_address: {
-    kind: "text",
+    kind: "collector",
     default: "",
-    placeholder: "address",
-    help: "where trace spans go",
+    help: "the collector, OTLP over HTTP: HOST:PORT or a URL; empty: localhost:4318",
   },
-  tracing_sample_rate: { kind: "ratio", default: 0, help: "share of requests that is traced" },
+  tracing_sample_rate: {
+    kind: "ratio",
+    default: 0,
+    help: "share of requests that is traced, beside those whose caller is traced",
+  },
 
   // getting a certificate
   hostname: { kind: "text", default: "", placeholder: "name", help: "host name, for enrolment" },
@@ -245,8 +300,17 @@ export interface KindValues {
   readonly file: string;
   /** The path of a UNIX socket; may be empty. */
   readonly socket: string;
+  /** Of http or https; may be empty where the default is. */
   readonly url: string;
+  /** As `parseHostPort` reads it; may be empty. */
+  readonly host_port: string;
+  /** Words with dots between. */
+  readonly metric_name: string;
   readonly address: string;
+  /** As `parseHttpAddress` reads it; may be empty. */
+  readonly http_address: string;
+  /** What `collectorUrl` takes; may be empty. */
+  readonly collector: string;
   /** RFC 3339; may be empty. */
   readonly time: string;
   readonly port: number | "off";

@@ -1,6 +1,7 @@
 import { printable } from "../errors/printable.ts";
 import type { ConfigFile } from "./file.ts";
 import { acceptedBy, parseValue } from "./kinds.ts";
+import { mayHoldSecret } from "./masked.ts";
 import { nearest } from "./nearest.ts";
 import type { Problem } from "./problem.ts";
 import {
@@ -105,7 +106,8 @@ export function readFlagSettings(flags: FlagTexts): Findings {
     const place = `flag ${flagOf(key)}`;
     if (text === undefined) continue;
     readText(key, text, { place, origin: place }, findings);
-    if (settingOf(key).secret) {
+    const { kind, secret } = settingOf(key);
+    if (secret || (kind === "url" && text.includes("@"))) {
       const others = "other users of the machine see it in the list of processes";
       findings.warnings.push(`${place}: ${others}; set ${variableOf(key)} instead`);
     }
@@ -151,7 +153,7 @@ function readText(
     readings.push({ key, value: parsed.value, origin, place });
     return;
   }
-  const shown = setting.secret ? "not usable" : `"${printable(text, MAX_SHOWN)}"`;
+  const shown = mayHoldSecret(setting, text) ? "not usable" : `"${printable(text, MAX_SHOWN)}"`;
   const message = `${key} is ${shown}; give ${acceptedBy(setting)}`;
   problems.push({ code: "CONFIG_VALUE", key, place, message });
 }

@@ -1,11 +1,11 @@
 import { KeylessError } from "../errors/errors.ts";
-import { readMemory } from "../runtime/ffi.ts";
 import { type Libcrypto, libcryptoVersion } from "../runtime/libcrypto.ts";
 import { checkFit, modulusBytes } from "./check_fit.ts";
 import type { Engine, LoadOptions, PrivateKey } from "./engine.ts";
 import { noPrivateKey } from "./key_errors.ts";
 import { checkStrength } from "./key_strength.ts";
 import { checkConsistency } from "./libcrypto/consistency.ts";
+import { encodeDer } from "./libcrypto/der.ts";
 import { takeErrors } from "./libcrypto/errors.ts";
 import { withKeyDer } from "./libcrypto/key_file.ts";
 import { parsePrivateKey } from "./libcrypto/private_key.ts";
@@ -154,11 +154,8 @@ export class LibcryptoEngine implements Engine {
   /** SubjectPublicKeyInfo, DER. */
   #publicKey(pkey: number): Uint8Array {
     const libcrypto = this.#libcrypto;
-    const out = new BigUint64Array(1);
-    const lengthBytes = libcrypto.i2d_PUBKEY(pkey, out);
-    if (lengthBytes <= 0) throw noPrivateKey(takeErrors(libcrypto).join(", "));
-    const spki = readMemory(Number(out[0]), lengthBytes);
-    libcrypto.CRYPTO_free(Number(out[0]), 0, 0);
+    const spki = encodeDer(libcrypto, (out) => libcrypto.i2d_PUBKEY(pkey, out));
+    if (spki === undefined) throw noPrivateKey(takeErrors(libcrypto).join(", "));
     return spki;
   }
 

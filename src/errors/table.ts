@@ -50,6 +50,7 @@ export const ERRORS = {
   CONFIG_NOT_YET: { exit: EXIT.USAGE, meaning: "a feature that this version does not have yet" },
   DEV_DIRECTORY: { exit: EXIT.USAGE, meaning: "the directory of --dev cannot be used or made" },
   FILE_READ: { exit: EXIT.USAGE, meaning: "a file that was named cannot be read" },
+  FILE_WRITE: { exit: EXIT.USAGE, meaning: "a file that was named cannot be written" },
 
   // keys and engines
   KEY_FORMAT: { exit: EXIT.USAGE, meaning: "a file holds no private key that can be read" },

@@ -28,7 +28,10 @@ export interface RequestContext {
   readonly deadlineMs: number;
   /** Aborted when the connection is gone: nobody waits for the answer any more. */
   readonly signal: AbortSignal;
-  /** The caller's trace span as the packet carries it; undefined where it carries none. */
+  /**
+   * The span item for requests that are made on its behalf: the span of this request where it is
+   * traced, else the caller's as the packet carries it, or undefined where it carries none.
+   */
   readonly span: Uint8Array | undefined;
   /** True where another key server passed the request on: it must not travel further. */
   readonly forwarded: boolean;

@@ -16,7 +16,7 @@ export interface Certificate {
 }
 
 /** What is read of a certificate signing request. */
-export type CertificateRequest = Pick<Certificate, "subject" | "spki">;
+export type CertificateRequest = Pick<Certificate, "subject" | "spki" | "der">;
 
 /**
  * Reads the certificates of a file: PEM, one or several, or one as DER. Signatures and dates are
@@ -47,7 +47,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
 export function parseCertificateRequest(der: Uint8Array): CertificateRequest {
   return parse("certificate signing request", der, (bytes) => {
     const { subject, publicKey } = new x509.Pkcs10CertificateRequest(bytes);
-    return { subject, spki: new Uint8Array(publicKey.rawData) };
+    return { subject, spki: new Uint8Array(publicKey.rawData), der: bytes };
   });
 }
 

@@ -124,7 +124,13 @@ function readPrivateKey(bytes: Uint8Array, { engine, passphrase }: ReadOptions):
   }
 }
 
-function identify(spki: Uint8Array): Pick<FoundKey, "label" | "ski" | "info"> {
+/**
+ * What is told of a key by its public half, also of one that no engine serves.
+ *
+ * @param spki SubjectPublicKeyInfo, DER
+ * @throws KeylessError "KEY_FORMAT"
+ */
+export function identify(spki: Uint8Array): Pick<FoundKey, "label" | "ski" | "info"> {
   try {
     const info = describePublicKey(spki);
     return { label: keyLabel(info), ski: info.ski, info };

@@ -24,6 +24,18 @@ export class Framer {
     return this.#held.length - this.#at;
   }
 
+  /** How many whole packets wait here. */
+  countWhole(): number {
+    const held = this.#held;
+    let count = 0;
+    let at = this.#at;
+    while (held.length - at >= PACKET_HEADER_BYTES) {
+      at += PACKET_HEADER_BYTES + ((held[at + 2]! << 8) | held[at + 3]!);
+      if (at <= held.length) count += 1;
+    }
+    return count;
+  }
+
   /** The major version of the packet that comes next, as soon as its first byte is here. */
   get nextMajor(): number | undefined {
     return this.#held[this.#at];

@@ -23,10 +23,10 @@ export const LIBCRYPTO_INSTALL_HINT =
  */
 export function openLibcrypto(paths: readonly string[] = LIBCRYPTO_PATHS): Libcrypto {
   const found = findLibrary(paths, SYMBOLS);
-  if (found.path === undefined) throw missing(`looked at ${found.tried.join(", ")}`);
+  if (found.path === undefined) throw missingLibcrypto(`looked at ${found.tried.join(", ")}`);
   const libcrypto = found.functions;
   const major = libcrypto.OpenSSL_version_num() >>> VERSION_MAJOR_SHIFT;
-  if (major !== 3) throw missing(`${found.path} is ${libcryptoVersion(libcrypto)}`);
+  if (major !== 3) throw missingLibcrypto(`${found.path} is ${libcryptoVersion(libcrypto)}`);
   // OpenSSL would tear itself down in an exit handler while other threads still compute
   libcrypto.OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, 0);
   return libcrypto;
@@ -37,7 +37,8 @@ export function libcryptoVersion(libcrypto: Libcrypto): string {
   return readCString(libcrypto.OpenSSL_version(0));
 }
 
-function missing(why: string): KeylessError {
+/** The error for a libcrypto that is not there; `why` says what was tried. */
+export function missingLibcrypto(why: string): KeylessError {
   return new KeylessError(
     "ENGINE_MISSING",
     `libcrypto of OpenSSL 3 cannot be used: ${why}; ${LIBCRYPTO_INSTALL_HINT}`,

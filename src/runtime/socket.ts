@@ -25,6 +25,16 @@ export function cutConnection(socket: TLSSocket): void {
   socket.destroy();
 }
 
+/** The same for a socket that may be plain, or a UNIX socket, which cannot be reset. */
+export function cutSocket(socket: Socket): void {
+  try {
+    socket.resetAndDestroy();
+  } catch {
+    // a UNIX socket, or one that is closed
+  }
+  socket.destroy();
+}
+
 /** The TCP or UNIX socket under a TLS socket where the runtime has one of its own, else itself. */
 export function rawSocketOf(socket: TLSSocket): object {
   return (socket as WithParent)._parent ?? socket;

@@ -1,13 +1,16 @@
 import type { TLSSocket } from "node:tls";
 import { FormatError, messageOf } from "../errors/errors.ts";
 import type { ClientIdentity, Keystore, RequestContext } from "../keystore/keystore.ts";
-import { WIRE_ERRORS } from "../protocol/errors.ts";
+import { WIRE_ERRORS, type WireError } from "../protocol/errors.ts";
 import { Framer } from "../protocol/framer.ts";
 import { decodeOperation, type Operation } from "../protocol/operation.ts";
 import { encodePacket, type Packet, VERSION_MAJOR } from "../protocol/packet.ts";
 import { cutConnection, pauseReading, resumeReading } from "../runtime/socket.ts";
 import { afterOthers } from "../runtime/turn.ts";
+import { RequestTimes } from "../telemetry/request_times.ts";
 import type { ServerLog } from "../telemetry/server_log.ts";
+import type { ServerMetrics } from "../telemetry/server_metrics.ts";
+import type { RequestSpan, Tracer } from "../telemetry/tracing/tracer.ts";
 import { type Answer, dispatch, errorAnswer } from "./dispatch.ts";
 import type { ServerLimits } from "./limits.ts";
 import { Outbox, type OutboxTotal } from "./outbox.ts";
@@ -19,6 +22,27 @@ export interface ConnectionOptions {
   readonly idleMs: number;
   readonly unflushed: OutboxTotal;
   readonly log: ServerLog;
+  readonly metrics: ServerMetrics;
+  readonly tracer?: Tracer | undefined;
+}
+
+/** A request whose reply is made. */
+interface Answered {
+  readonly times: RequestTimes;
+  readonly opcode: number | undefined;
+  readonly error: WireError;
+  readonly span: RequestSpan | undefined;
+}
+
+/** What one connection holds at the moment. */
+export interface ConnectionLoad {
+  readonly inFlight: number;
+  /** On the clock of `performance.now()`; Infinity where nothing is in flight. */
+  readonly oldestInFlightMs: number;
+  /** Whole requests that wait for a slot. */
+  readonly waiting: number;
+  /** All of them were here by then; Infinity where none waits. */
+  readonly oldestWaitingMs: number;
 }
 
 /**
@@ -34,13 +58,16 @@ export class Connection {
   readonly #socket: TLSSocket;
   readonly #options: ConnectionOptions;
   readonly #framer = new Framer();
-  readonly #outbox: Outbox;
+  readonly #outbox: Outbox<Answered>;
+  /** Requests whose answers are awaited. */
+  readonly #awaited = new Set<RequestTimes>();
   readonly #abort = new AbortController();
   #state: "open" | "inputEnded" | "draining" | "closing" | "closed" = "open";
   #inFlight = 0;
   #isPumping = false;
   #isPaused = false;
   #lastRequestMs = performance.now();
+  #lastChunkMs = 0;
   #timer: ReturnType<typeof setTimeout>;
 
   /** Takes the socket over; `closed` is called once, when nothing of it is left. */
@@ -48,7 +75,11 @@ export class Connection {
     this.#socket = socket;
     this.#options = options;
     this.client = options.client;
-    this.#outbox = new Outbox(socket, options.unflushed, (replies) => this.#flushed(replies));
+    this.#outbox = new Outbox(
+      socket,
+      options.unflushed,
+      (requests: readonly Answered[], bytes) => this.#flushed(requests, bytes),
+    );
     this.#timer = setTimeout(() => this.#check(), this.#checkEveryMs());
     socket.on("data", (chunk: Uint8Array) => this.#receive(chunk));
     socket.on("end", () => this.#inputEnd());
@@ -56,6 +87,7 @@ export class Connection {
     socket.on("close", () => {
       this.#state = "closed";
       clearTimeout(this.#timer);
+      for (const { span, times } of this.#outbox.requests()) span?.end(times, undefined);
       this.#outbox.discard();
       this.#abort.abort();
       closed();
@@ -65,6 +97,24 @@ export class Connection {
   /** Requests that are read and not yet answered to the last byte; what was cut stays counted. */
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** What it holds, for metrics: to be asked for now and then. */
+  load(): ConnectionLoad {
+    let oldestInFlightMs = Infinity;
+    for (const { startedMs } of this.#awaited) {
+      oldestInFlightMs = Math.min(oldestInFlightMs, startedMs);
+    }
+    for (const { times } of this.#outbox.requests()) {
+      oldestInFlightMs = Math.min(oldestInFlightMs, times.startedMs);
+    }
+    const waiting = this.#framer.countWhole();
+    return {
+      inFlight: this.#inFlight,
+      oldestInFlightMs,
+      waiting,
+      oldestWaitingMs: waiting === 0 ? Infinity : this.#lastChunkMs,
+    };
   }
 
   /** Answers what has been read, reads nothing more, then closes. */
@@ -80,7 +130,9 @@ export class Connection {
   }
 
   #receive(chunk: Uint8Array): void {
+    this.#options.metrics.bytesReceived(chunk.length);
     if (this.#state !== "open") return; // it is closing: read and forgotten, so that the end is seen
+    this.#lastChunkMs = performance.now();
     try {
       this.#framer.push(chunk);
     } catch (error) {
@@ -135,40 +187,47 @@ export class Connection {
 
   #handle(packet: Packet): void {
     this.#inFlight += 1;
-    if (packet.major !== VERSION_MAJOR) {
-      const reason = `version ${packet.major}.${packet.minor}; this server speaks ${VERSION_MAJOR}`;
-      return this.#answer(packet.id, {}, errorAnswer(WIRE_ERRORS.VERSION, reason));
+    const { id } = packet;
+    const { keystore, metrics, tracer } = this.#options;
+    const times = new RequestTimes(this.#lastChunkMs, performance.now());
+    const operation = readOperation(packet);
+    if ("error" in operation) {
+      metrics.received(undefined);
+      return this.#answer(id, {}, operation, times);
     }
-    let operation: Operation;
-    try {
-      operation = decodeOperation(packet.body);
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      return this.#answer(packet.id, {}, errorAnswer(WIRE_ERRORS.FORMAT, error.message));
-    }
-    const answer = dispatch(operation, this.#options.keystore, this.#contextOf(operation));
+    metrics.received(operation.opcode);
+    const span = tracer?.start(times, operation, this.client);
+    const answer = dispatch(operation, keystore, this.#contextOf(operation, span), times);
     if (answer instanceof Promise) {
+      this.#awaited.add(times);
       answer.then((late) => {
-        this.#answer(packet.id, operation, late);
+        this.#awaited.delete(times);
+        this.#answer(id, operation, late, times, span);
         this.#outbox.flushSoon();
       });
     } else {
-      this.#answer(packet.id, operation, answer);
+      this.#answer(id, operation, answer, times, span);
     }
   }
 
-  #contextOf(operation: Operation): RequestContext {
+  #contextOf(operation: Operation, span: RequestSpan | undefined): RequestContext {
     return {
       client: this.client,
       deadlineMs: Infinity,
       signal: this.#abort.signal,
-      span: operation.span,
+      span: span?.carrier ?? operation.span,
       forwarded: false,
     };
   }
 
-  #answer(id: number, operation: Operation, answer: Answer): void {
-    if (this.#state === "closed") return;
+  #answer(
+    id: number,
+    operation: Operation,
+    answer: Answer,
+    times: RequestTimes,
+    span?: RequestSpan,
+  ): void {
+    times.answeredMs = performance.now();
     let sent = answer;
     let reply: Uint8Array;
     try {
@@ -177,12 +236,24 @@ export class Connection {
       sent = errorAnswer(WIRE_ERRORS.INTERNAL, messageOf(error));
       reply = encodePacket(id, { opcode: sent.opcode, payload: sent.payload });
     }
+    const { opcode } = operation;
+    const { error } = sent;
+    this.#options.metrics.executed(times, opcode, error);
     this.#options.log.request(this.client, id, operation, sent);
-    this.#outbox.add(reply);
+    span?.answered(error, sent.reason);
+    if (this.#state === "closed") return span?.end(times, undefined);
+    this.#outbox.add(reply, { times, opcode, error, span });
   }
 
-  #flushed(replies: number): void {
-    this.#inFlight -= replies;
+  #flushed(requests: readonly Answered[], bytes: number): void {
+    const { metrics } = this.#options;
+    const nowMs = performance.now();
+    for (const { times, opcode, error, span } of requests) {
+      metrics.replied(times, opcode, error, nowMs);
+      span?.end(times, nowMs);
+    }
+    metrics.bytesSent(bytes);
+    this.#inFlight -= requests.length;
     this.#pump();
     this.#closeWhenDone();
   }
@@ -199,7 +270,7 @@ export class Connection {
     this.#pump();
     if (this.#inFlight > 0 || this.#isPumping) return;
     if (this.#state === "inputEnded" && this.#framer.heldBytes > 0) {
-      this.#options.log.connectionFailed(this.client, "it ended in the middle of a request");
+      this.#reportFailure("it ended in the middle of a request");
     }
     this.#close();
   }
@@ -218,26 +289,49 @@ export class Connection {
     if (this.#state === "closed") return;
     const wasClosing = this.#state === "closing";
     this.#state = "closing";
-    if (!wasClosing) this.#options.log.connectionFailed(this.client, reason || "it was lost");
+    if (!wasClosing) this.#reportFailure(reason || "it was lost");
     cutConnection(this.#socket);
+  }
+
+  #reportFailure(reason: string): void {
+    this.#options.metrics.connectionFailed();
+    this.#options.log.connectionFailed(this.client, reason);
   }
 
   /** Cuts a client that takes no replies, closes one that asks nothing. */
   #check(): void {
     const now = performance.now();
-    const { limits, idleMs } = this.#options;
+    const { limits, idleMs, metrics } = this.#options;
     const { bytes, lastProgressMs } = this.#outbox;
     if (bytes > 0 && now - lastProgressMs >= limits.writeStallMs) {
+      metrics.connectionTimedOut("write");
       return this.#fail(`it took next to none of its replies for ${limits.writeStallMs / 1_000} s`);
     }
     const lastUseMs = Math.max(this.#lastRequestMs, lastProgressMs);
-    if (this.#inFlight === 0 && now - lastUseMs >= idleMs) return this.#close();
+    if (this.#inFlight === 0 && now - lastUseMs >= idleMs) {
+      metrics.connectionTimedOut("idle");
+      return this.#close();
+    }
     this.#timer = setTimeout(() => this.#check(), this.#checkEveryMs());
   }
 
   #checkEveryMs(): number {
     const { limits, idleMs } = this.#options;
     return Math.max(10, Math.min(idleMs, limits.writeStallMs) / CHECKS_PER_LIMIT);
+  }
+}
+
+/** What a packet asks for, or the answer to one that cannot be understood. */
+function readOperation(packet: Packet): Operation | Answer {
+  if (packet.major !== VERSION_MAJOR) {
+    const reason = `version ${packet.major}.${packet.minor}; this server speaks ${VERSION_MAJOR}`;
+    return errorAnswer(WIRE_ERRORS.VERSION, reason);
+  }
+  try {
+    return decodeOperation(packet.body);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return errorAnswer(WIRE_ERRORS.FORMAT, error.message);
   }
 }
 

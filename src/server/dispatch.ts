@@ -10,6 +10,7 @@ import {
   type SignOpcodeScheme,
 } from "../protocol/opcodes.ts";
 import type { Operation } from "../protocol/operation.ts";
+import type { RequestTimes } from "../telemetry/request_times.ts";
 
 /** What goes back to the client, and for the log what went wrong. */
 export interface Answer {
@@ -26,11 +27,14 @@ export interface Answer {
  * answered where it was read. Never throws, never rejects: what fails is an answer with an error.
  *
  * What each input is answered with: docs/protocol.md, "Replies, case by case".
+ *
+ * @param times takes when the key was looked for
  */
 export function dispatch(
   operation: Operation,
   keystore: Keystore,
   context: RequestContext,
+  times: RequestTimes,
 ): Answer | Promise<Answer> {
   const row = operation.opcode === undefined ? undefined : opcodeOf(operation.opcode);
   if (row === undefined) return errorAnswer(WIRE_ERRORS.BAD_OPCODE, "no opcode that is known");
@@ -39,7 +43,7 @@ export function dispatch(
       return success(OP_PONG, operation.payload);
     case "sign":
     case "decrypt":
-      return useKey(row, operation, keystore, context);
+      return useKey(row, operation, keystore, context, times);
     case "seal":
     case "unseal":
       return errorAnswer(WIRE_ERRORS.INTERNAL, "this server seals no tickets");
@@ -65,14 +69,21 @@ function useKey(
   operation: Operation,
   keystore: Keystore,
   context: RequestContext,
+  times: RequestTimes,
 ): Answer | Promise<Answer> {
+  times.lookupStartedMs = performance.now();
   try {
     const signer = keystore.find(operation, context);
     if (signer instanceof Promise) {
-      return signer.then((found) => runSigner(found, row, operation, context)).catch(failed);
+      return signer
+        .finally(() => times.lookupEndedMs = performance.now())
+        .then((found) => runSigner(found, row, operation, context))
+        .catch(failed);
     }
+    times.lookupEndedMs = performance.now();
     return runSigner(signer, row, operation, context);
   } catch (thrown) {
+    times.lookupEndedMs ||= performance.now();
     return failed(thrown);
   }
 }

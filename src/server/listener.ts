@@ -1,12 +1,13 @@
 import { constants } from "node:crypto";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer, type Server as TlsServer, type TLSSocket } from "node:tls";
 import type { ClientIdentity } from "../keystore/keystore.ts";
 import { rawSocketOf } from "../runtime/socket.ts";
 import type { ServerLog } from "../telemetry/server_log.ts";
-import { listenError } from "./listen_error.ts";
-import { clientIdentity, peerAddress } from "./peer.ts";
-import { refusalReason } from "./refusal_reason.ts";
+import type { HandshakeOutcome, ServerMetrics } from "../telemetry/server_metrics.ts";
+import { listenError, type ListenFlags } from "./listen_error.ts";
+import { clientIdentity, peerAddress, peerCertificates } from "./peer.ts";
+import { refusalOf } from "./refusal.ts";
 import { listenOnPath, removeSocketFile, type SocketFile } from "./unix_socket.ts";
 
 /** The server's own certificate chain and key, and the authority that signs its clients; PEM. */
@@ -28,6 +29,7 @@ export interface ListenerOptions {
   readonly credentials: ServerCredentials;
   readonly handshakeMs: number;
   readonly log: ServerLog;
+  readonly metrics: ServerMetrics;
   /** Whether one more connection may come; asked before its handshake. */
   readonly admits: () => boolean;
   /** An authenticated client; the listener has no more to do with it. */
@@ -44,7 +46,7 @@ export class Listener {
   readonly #server: TlsServer;
   readonly #handshaking = new Set<Socket>();
   /** By raw socket, for as long as it lives: some events of Deno's come when it is closed. */
-  readonly #addresses = new WeakMap<object, string>();
+  readonly #arrivals = new WeakMap<object, Arrival>();
   /** Raw sockets that were closed from here: how their handshakes end is no news. */
   readonly #cut = new WeakSet<object>();
   #path: string | undefined;
@@ -109,8 +111,8 @@ export class Listener {
   cutOldestHandshake(): boolean {
     const [oldest] = this.#handshaking;
     if (oldest === undefined) return false;
-    const address = this.#addresses.get(oldest) ?? "unknown";
-    this.#options.log.refused(address, "its handshake was cut for a newcomer (max_connections)");
+    const arrival = this.#arrivals.get(oldest) ?? { address: "unknown", sinceMs: 0 };
+    this.#report(arrival, "limit", "its handshake was cut for a newcomer (max_connections)");
     this.#handshaking.delete(oldest);
     this.#cutOff(oldest);
     return true;
@@ -125,16 +127,13 @@ export class Listener {
   }
 
   #connection(socket: Socket): void {
-    const address = peerAddress(socket, this.#path);
+    const arrival = { address: peerAddress(socket, this.#path), sinceMs: performance.now() };
     if (!this.#options.admits()) {
-      this.#options.log.refused(
-        address,
-        "as many connections are open as may be (max_connections)",
-      );
+      this.#report(arrival, "limit", "as many connections are open as may be (max_connections)");
       this.#cutOff(socket);
       return;
     }
-    this.#addresses.set(socket, address);
+    this.#arrivals.set(socket, arrival);
     this.#handshaking.add(socket);
     socket.once("close", () => this.#handshaking.delete(socket));
   }
@@ -145,40 +144,61 @@ export class Listener {
   }
 
   #refused(error: Error, socket: TLSSocket): void {
-    const address = this.#handshakeEnded(socket);
+    const arrival = this.#handshakeEnded(socket);
     if (!this.#cut.has(rawSocketOf(socket))) {
-      this.#options.log.refused(address, refusalReason(error));
+      const { outcome, reason } = refusalOf(error);
+      this.#report(arrival, outcome, reason);
     }
     socket.on("error", () => {}); // it is gone either way
     socket.destroy();
   }
 
   #secure(socket: TLSSocket): void {
-    const address = this.#handshakeEnded(socket);
+    const { address, sinceMs } = this.#handshakeEnded(socket);
+    const { log, metrics, accept } = this.#options;
+    const tlsVersion = socket.getProtocol() ?? "unknown";
+    metrics.handshake("ok", performance.now() - sinceMs, tlsVersion);
     const refusal = socket.isSessionReused()
       ? "it resumed a session; every connection must be proved"
       : socket.authorized
       ? undefined
       : "its certificate was not verified"; // which `rejectUnauthorized` has seen to already
     if (refusal !== undefined) {
-      this.#options.log.refused(address, refusal);
+      metrics.connectionFailed();
+      log.refused(address, refusal);
       socket.on("error", () => {});
       socket.destroy();
       return;
     }
-    const identity = clientIdentity(socket, address);
-    this.#options.accept(socket, identity, socket.getProtocol() ?? "unknown");
+    const certificate = socket.getPeerCertificate(true);
+    for (const der of peerCertificates(certificate)) {
+      metrics.certificates.seen(der, this.#address);
+    }
+    accept(socket, clientIdentity(certificate, address), tlsVersion);
+  }
+
+  #report({ address, sinceMs }: Arrival, outcome: HandshakeOutcome, reason: string): void {
+    this.#options.metrics.handshake(outcome, performance.now() - sinceMs);
+    this.#options.log.refused(address, reason);
   }
 
   /**
-   * @returns the peer's address. The raw socket, which knew it, is another object than the TLS socket
-   *   on Deno, the same on Bun.
+   * @returns where the peer is, and since when. The raw socket, which knew it, is another object than
+   *   the TLS socket on Deno, the same on Bun.
    */
-  #handshakeEnded(socket: TLSSocket): string {
+  #handshakeEnded(socket: TLSSocket): Arrival {
     const raw = rawSocketOf(socket);
     this.#handshaking.delete(raw as Socket);
-    return this.#addresses.get(raw) ?? peerAddress(socket, this.#path);
+    return this.#arrivals.get(raw) ??
+      { address: peerAddress(socket, this.#path), sinceMs: performance.now() };
   }
+}
+
+/** A peer that has connected. */
+interface Arrival {
+  readonly address: string;
+  /** On the clock of `performance.now()`. */
+  readonly sinceMs: number;
 }
 
 /** The reference's two suites for TLS 1.2, and those of TLS 1.3. Deno ignores the list. */
@@ -190,9 +210,11 @@ const CIPHERS = [
   "ECDHE-RSA-AES256-GCM-SHA384",
 ].join(":");
 
-async function listenOnPort(
-  server: TlsServer,
+/** @throws KeylessError "LISTEN" */
+export async function listenOnPort(
+  server: Server,
   { host, port }: { readonly host: string; readonly port: number },
+  flags?: ListenFlags,
 ): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
@@ -203,6 +225,6 @@ async function listenOnPort(
       });
     });
   } catch (error) {
-    throw listenError(`${host === "" ? "" : `${host} `}port ${port}`, "port", error);
+    throw listenError(`${host === "" ? "" : `${host} `}port ${port}`, "port", error, flags);
   }
 }

@@ -6,18 +6,29 @@ export interface OutboxTotal {
   bytes: number;
 }
 
-/** The replies of one connection, from when they are made until the kernel has taken them. */
-export class Outbox {
+/**
+ * The replies of one connection, from when they are made until the kernel has taken them. With each
+ * goes what its owner wants to be told of then.
+ */
+export class Outbox<Request> {
   readonly #socket: TLSSocket;
   readonly #total: OutboxTotal;
-  readonly #flushed: (replies: number) => void;
+  readonly #flushed: (requests: readonly Request[], bytes: number) => void;
+  /** Bytes and requests of the replies that are not written yet. */
   #replies: Uint8Array[] = [];
+  #requests: Request[] = [];
+  /** Pieces that are written, and not taken yet. */
+  readonly #writing = new Set<readonly Request[]>();
   #bytes = 0;
   #isFlushQueued = false;
   #lastProgressMs = 0;
 
-  /** `flushed` is told each time that replies have left, and how many. */
-  constructor(socket: TLSSocket, total: OutboxTotal, flushed: (replies: number) => void) {
+  /** `flushed` is told each time that replies have left: the requests of all, and their bytes. */
+  constructor(
+    socket: TLSSocket,
+    total: OutboxTotal,
+    flushed: (requests: readonly Request[], bytes: number) => void,
+  ) {
     this.#socket = socket;
     this.#total = total;
     this.#flushed = flushed;
@@ -33,29 +44,36 @@ export class Outbox {
     return this.#lastProgressMs;
   }
 
+  /** The requests whose replies have not left. */
+  *requests(): IterableIterator<Request> {
+    yield* this.#requests;
+    for (const requests of this.#writing) yield* requests;
+  }
+
   /** The reply belongs to the outbox from here on. */
-  add(reply: Uint8Array): void {
+  add(reply: Uint8Array, request: Request): void {
     if (this.#bytes === 0) this.#lastProgressMs = performance.now(); // the client's time begins
     this.#count(reply.length);
     this.#replies.push(reply);
+    this.#requests.push(request);
   }
 
   /** Writes what was added: in one piece, or a few where it is much, so that progress shows. */
   flush(): void {
     const replies = this.#replies;
+    const requests = this.#requests;
     if (replies.length === 0) return;
     this.#replies = [];
-    let piece: Uint8Array[] = [];
+    this.#requests = [];
+    let begin = 0;
     let pieceBytes = 0;
-    for (const reply of replies) {
-      piece.push(reply);
-      pieceBytes += reply.length;
-      if (pieceBytes < PIECE_BYTES) continue;
-      this.#write(piece);
-      piece = [];
+    for (let end = 1; end <= replies.length; end++) {
+      pieceBytes += replies[end - 1]!.length;
+      if (pieceBytes < PIECE_BYTES && end < replies.length) continue;
+      this.#write(replies.slice(begin, end), requests.slice(begin, end));
+      begin = end;
       pieceBytes = 0;
     }
-    if (piece.length > 0) this.#write(piece);
   }
 
   /** Flushes at the end of this turn: replies that become ready in it leave together. */
@@ -71,16 +89,20 @@ export class Outbox {
   /** The connection is gone, and nothing will leave any more. */
   discard(): void {
     this.#replies = [];
+    this.#requests = [];
+    this.#writing.clear();
     this.#count(-this.#bytes);
   }
 
-  #write(replies: readonly Uint8Array[]): void {
+  #write(replies: readonly Uint8Array[], requests: readonly Request[]): void {
     const bytes = replies.length === 1 ? replies[0]! : Buffer.concat(replies);
+    this.#writing.add(requests);
     this.#socket.write(bytes, (error) => {
       if (error) return; // 'close' follows, and `discard` with it
+      this.#writing.delete(requests);
       this.#count(-bytes.length);
       this.#lastProgressMs = performance.now();
-      this.#flushed(replies.length);
+      this.#flushed(requests, bytes.length);
     });
   }
 

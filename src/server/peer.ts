@@ -1,15 +1,31 @@
-import type { TLSSocket } from "node:tls";
+import type { DetailedPeerCertificate, PeerCertificate } from "node:tls";
 import type { ClientIdentity } from "../keystore/keystore.ts";
 import { printable } from "../errors/printable.ts";
 
 /** Who stands behind an established connection, by the certificate that the handshake checked. */
-export function clientIdentity(socket: TLSSocket, address: string): ClientIdentity {
-  const certificate = socket.getPeerCertificate();
+export function clientIdentity(certificate: PeerCertificate, address: string): ClientIdentity {
   const commonName: string | string[] | undefined = certificate?.subject?.CN;
   const name = (Array.isArray(commonName) ? commonName[0] : commonName) ||
     certificate?.subjectaltname?.split(", ")[0]?.replace(/^DNS:/, "") ||
     `serial ${certificate?.serialNumber ?? "unknown"}`;
   return { name: printable(name, MAX_NAME_LENGTH), address };
+}
+
+/**
+ * The certificates behind an established connection: the client's own, and what the runtime
+ * completed its chain with. DER.
+ *
+ * @param own of `getPeerCertificate(true)`
+ */
+export function peerCertificates(own: DetailedPeerCertificate): Uint8Array[] {
+  const found: Uint8Array[] = [];
+  let certificate: DetailedPeerCertificate | undefined = own;
+  while (certificate?.raw !== undefined && found.length < MAX_CHAIN_LENGTH) {
+    found.push(certificate.raw);
+    const { issuerCertificate: issuer }: DetailedPeerCertificate = certificate;
+    certificate = issuer === certificate ? undefined : issuer; // a root is its own issuer
+  }
+  return found;
 }
 
 /** Address and port of a TCP peer; for a UNIX socket its path. */
@@ -24,3 +40,4 @@ export function peerAddress(
 }
 
 const MAX_NAME_LENGTH = 256;
+const MAX_CHAIN_LENGTH = 10;

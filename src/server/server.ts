@@ -1,6 +1,8 @@
 import type { TLSSocket } from "node:tls";
 import type { ClientIdentity, Keystore } from "../keystore/keystore.ts";
 import type { ServerLog } from "../telemetry/server_log.ts";
+import type { ServerGauges, ServerMetrics } from "../telemetry/server_metrics.ts";
+import type { Tracer } from "../telemetry/tracing/tracer.ts";
 import { Connection } from "./connection.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
 import { type ListenAddress, Listener, type ServerCredentials } from "./listener.ts";
@@ -11,6 +13,9 @@ export interface ServerOptions {
   readonly listen: readonly ListenAddress[];
   readonly keystore: Keystore;
   readonly log: ServerLog;
+  readonly metrics: ServerMetrics;
+  /** Undefined where requests are not traced. */
+  readonly tracer?: Tracer | undefined;
   readonly limits?: Partial<ServerLimits>;
 }
 
@@ -43,6 +48,7 @@ export class Server {
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    options.metrics.watchServer(() => this.gauges());
   }
 
   /** What it listens on, for the log. */
@@ -63,12 +69,42 @@ export class Server {
     );
   }
 
+  /** Whether it stops, or has stopped. */
+  get isDraining(): boolean {
+    return this.#draining;
+  }
+
+  /** What it holds at the moment. Walks over all connections: to be asked for now and then. */
+  gauges(): ServerGauges {
+    const nowMs = performance.now();
+    let [inFlight, waiting] = [0, 0];
+    let [oldestInFlight, oldestWaiting] = [nowMs, nowMs];
+    for (const connection of this.#connections) {
+      const load = connection.load();
+      inFlight += load.inFlight;
+      waiting += load.waiting;
+      oldestInFlight = Math.min(oldestInFlight, load.oldestInFlightMs);
+      oldestWaiting = Math.min(oldestWaiting, load.oldestWaitingMs);
+    }
+    return {
+      handshaking: this.connections - this.#connections.size,
+      established: this.#connections.size,
+      maxConnections: this.#limits.maxConnections,
+      inFlight,
+      oldestInFlightMs: nowMs - oldestInFlight,
+      waiting,
+      oldestWaitingMs: nowMs - oldestWaiting,
+      unsentBytes: this.#unflushed.bytes,
+    };
+  }
+
   async listen(address: ListenAddress): Promise<void> {
     const idleMs = "path" in address ? this.#limits.unixIdleMs : this.#limits.idleMs;
     const listener = new Listener({
       credentials: this.#options.credentials,
       handshakeMs: this.#limits.handshakeMs,
       log: this.#options.log,
+      metrics: this.#options.metrics,
       admits: () => this.#makesRoom(),
       accept: (socket, client, tlsVersion) => this.#accept(socket, client, tlsVersion, idleMs),
     });
@@ -112,16 +148,18 @@ export class Server {
   }
 
   #accept(socket: TLSSocket, client: ClientIdentity, tlsVersion: string, idleMs: number): void {
-    const { keystore, log } = this.#options;
+    const { keystore, log, metrics, tracer } = this.#options;
     if (this.#draining || socket.destroyed) {
       socket.destroy();
       return;
     }
     log.connected(client, tlsVersion);
-    const shared = { keystore, limits: this.#limits, unflushed: this.#unflushed, log };
-    const options = { ...shared, client, idleMs };
+    const shared = { keystore, limits: this.#limits, unflushed: this.#unflushed };
+    const sinceMs = performance.now();
+    const options = { ...shared, log, metrics, tracer, client, idleMs };
     const connection = new Connection(socket, options, () => {
       this.#connections.delete(connection);
+      metrics.connectionClosed(performance.now() - sinceMs);
       if (this.#connections.size === 0) this.#emptied?.();
     });
     this.#connections.add(connection);

@@ -3,7 +3,7 @@ import { connect, type Server } from "node:net";
 import { dirname, isAbsolute } from "node:path";
 import process from "node:process";
 import { printable } from "../errors/printable.ts";
-import { listenError } from "./listen_error.ts";
+import { listenError, type ListenFlags } from "./listen_error.ts";
 
 /**
  * Looks at a path that is to be listened on, and changes nothing.
@@ -12,14 +12,17 @@ import { listenError } from "./listen_error.ts";
  * @throws KeylessError "LISTEN" for a symbolic link, another kind of file, a socket in use, a
  *   directory that is not there
  */
-export async function checkSocketPath(path: string): Promise<"free" | "stale"> {
+export async function checkSocketPath(
+  path: string,
+  flags?: ListenFlags,
+): Promise<"free" | "stale"> {
   const refuse = (why: string) => listenError(printable(path), "path", new Error(why));
   let stats: Stats | undefined;
   try {
     lstatSync(dirname(path));
     stats = lstat(path);
   } catch (error) {
-    throw listenError(printable(path), "path", error);
+    throw listenError(printable(path), "path", error, flags);
   }
   if (stats === undefined) return "free";
   if (stats.isSymbolicLink()) {
@@ -44,8 +47,12 @@ export interface SocketFile {
  *
  * @throws KeylessError "LISTEN"
  */
-export async function listenOnPath(server: Server, path: string): Promise<SocketFile> {
-  if (await checkSocketPath(path) === "stale") unlinkSync(path);
+export async function listenOnPath(
+  server: Server,
+  path: string,
+  flags?: ListenFlags,
+): Promise<SocketFile> {
+  if (await checkSocketPath(path, flags) === "stale") unlinkSync(path);
   const before = process.umask(0o177);
   try {
     await new Promise<void>((resolve, reject) => {
@@ -58,7 +65,7 @@ export async function listenOnPath(server: Server, path: string): Promise<Socket
     chmodSync(path, 0o600);
     return { path, inode: lstatSync(path).ino };
   } catch (error) {
-    throw listenError(printable(path), "path", error);
+    throw listenError(printable(path), "path", error, flags);
   } finally {
     process.umask(before);
   }

@@ -153,11 +153,6 @@ describe("secrets", () => {
 describe("a setting of a later version", () => {
   for (
     const [text, warned] of [
-      ["metrics_port: 2406", true],
-      ["metrics_port: off", false],
-      ["tracing_enabled: true", true],
-      ["tracing_enabled: false", false],
-      ["tracing_address: localhost", false],
       ["sign_timeout: 2s", true],
       ["sign_timeout: 0", false],
       ["sign_retry_count: 1", true],

@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { isIP } from "node:net";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { collectorUrl } from "../../src/config/collector.ts";
 import { MAX_TIMER_MS } from "../../src/config/duration.ts";
+import { parseHostPort } from "../../src/config/host_port.ts";
 import { acceptedBy, formatValue, parseValue } from "../../src/config/kinds.ts";
 import { type Kind, type Setting, SETTING_KEYS, settingOf } from "../../src/config/settings.ts";
+import { parseHttpAddress } from "../../src/status/http_address.ts";
 
 const isText = (value: unknown) =>
   typeof value === "string" && value.length <= 4_096 && !value.includes("\0");
@@ -16,7 +19,13 @@ const IS_VALUE: Readonly<Record<Kind, (value: unknown, setting: Setting) => bool
   text: isText,
   file: (value) => isText(value) && value !== "",
   socket: (value) => isText(value) && new TextEncoder().encode(String(value)).length <= 107,
-  url: (value) => ["http:", "https:"].includes(new URL(String(value)).protocol),
+  url: (value, setting) =>
+    value === "" ? setting.default === "" : /^https?:$/.test(new URL(String(value)).protocol),
+  host_port: (value) => value === "" || parseHostPort(String(value)) !== undefined,
+  metric_name: (value) =>
+    /^[a-z][\w.-]{0,99}$/i.test(String(value)) && !/\.\.|\.$/.test(String(value)),
+  collector: (value) => value === "" || collectorUrl(String(value)) !== undefined,
+  http_address: (value) => value === "" || parseHttpAddress(String(value)) !== undefined,
   address: (value) =>
     value === "" || isIP(String(value)) !== 0 || /^[a-z0-9][a-z0-9.-]*$/i.test(String(value)),
   time: (value) => value === "" || !Number.isNaN(Date.parse(String(value))),
@@ -52,6 +61,7 @@ const WORDS = [
   ],
   ...["1h30m", "500ms", "1d", "25d", "\u00b5s", "debug", "Warning", "auto", "json", "a,b", ","],
   ...["::1", "127.0.0.1", "256.1.1.1", "localhost", "https://a.example/", "http://", "ftp://a"],
+  ...["graphite:2003", "[::1]:2003", "h:0", "h:65536", "a.b-c_d", "a..b", "a.", ".a", "1a"],
   ...["2026-01-31T12:00:00Z", "2026-13-01T00:00:00Z", "/run/keyless.sock", "server.pem", "\0"],
 ];
 

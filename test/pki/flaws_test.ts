@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { describeCertificate } from "../../src/pki/certificate_details.ts";
 import { readCertificates } from "../../src/pki/certificates.ts";
-import { isAuthority, serverFlaws } from "../../src/pki/flaws.ts";
+import { certificateFlaws, isAuthority, serverFlaws } from "../../src/pki/flaws.ts";
 import { openssl } from "../support/openssl.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
 
@@ -72,5 +73,61 @@ describe("isAuthority", () => {
     const csr = openssl([...request, "-keyout", dir.at("key")]);
     const [old] = readCertificates(openssl(["x509", "-req", "-signkey", dir.at("key")], csr));
     assert.equal(isAuthority(old), true);
+  });
+});
+
+describe("certificateFlaws", () => {
+  const name = "subjectAltName=DNS:a.example";
+  const server = "extendedKeyUsage=serverAuth";
+  const authority = "basicConstraints=critical,CA:TRUE";
+  const undecided = "does not say whether it is for servers or clients (extended key usage)";
+  const nameless = "has no subject alternative name: clients find no name in it to check";
+
+  for (
+    const [what, extensions, options, flaws] of [
+      ["a good server", [name, server], [], []],
+      ["a client without names", ["extendedKeyUsage=clientAuth"], [], []],
+      ["a server without names", [server], [], [nameless]],
+      ["a certificate that says nothing", ["keyUsage=digitalSignature"], [], [nameless, undecided]],
+      ["an authority", [authority], [], []],
+      ["an authority that signs itself with SHA-1", [authority], ["-sha1"], []],
+      ["a server that is signed with MD5", [name, server], ["-newkey", "rsa:2048", "-md5"], [
+        "is signed with MD5, which clients refuse",
+      ]],
+      ["a weak authority", [authority], ["-newkey", "rsa:1024"], [
+        "has an RSA key of only 1024 bits",
+      ]],
+      ["a serial number of 0", [name, server], ["-set_serial", "0"], [
+        "has a serial number that is not above 0: some refuse it",
+      ]],
+      ["a damaged extension", [name, server, "2.5.29.15=DER:0500"], [], [
+        "has a damaged extension: key usage",
+      ]],
+    ] as const
+  ) {
+    test(`of ${what}: ${flaws.length}`, () => {
+      const found = certificateFlaws(describeCertificate(certificate(extensions, options)));
+      assert.deepEqual(found, flaws);
+    });
+  }
+
+  test("tells of dates: soon, over, and not begun", () => {
+    const made = describeCertificate(certificate([name, server], ["-days", "90"]));
+    const day = 86_400_000;
+    const flawsAt = (ms: number) => certificateFlaws(made, made.notBefore.getTime() + ms).join();
+    assert.equal(flawsAt(day), "");
+    assert.equal(flawsAt(59 * day), "");
+    assert.match(flawsAt(60.5 * day), /^ends in 29 days, on /);
+    assert.match(flawsAt(90 * day), /^ends in 0 days/);
+    assert.match(flawsAt(90 * day + 1_000), /^has expired on /);
+    assert.match(flawsAt(-1_000), /^is valid from /);
+  });
+
+  test("calls a certificate of a week due only in its last third", () => {
+    const made = describeCertificate(certificate([name, server], ["-days", "6"]));
+    const flawsAt = (days: number) =>
+      certificateFlaws(made, made.notBefore.getTime() + days * 86_400_000).join();
+    assert.equal(flawsAt(3.9), "");
+    assert.match(flawsAt(4.1), /^ends in 1 day, on /);
   });
 });

@@ -8,7 +8,9 @@ import { encodePacket } from "../../src/protocol/packet.ts";
 import { Connection } from "../../src/server/connection.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "../../src/server/limits.ts";
 import type { OutboxTotal } from "../../src/server/outbox.ts";
+import { ServerMetrics } from "../../src/telemetry/server_metrics.ts";
 import { ServerLog } from "../../src/telemetry/server_log.ts";
+import type { Tracer } from "../../src/telemetry/tracing/tracer.ts";
 import { MemoryLog } from "../support/memory_log.ts";
 import { EMPTY_STORE } from "../support/test_server.ts";
 
@@ -42,7 +44,11 @@ class StubbornSocket extends EventEmitter {
   }
 }
 
-function connect(limits: Partial<ServerLimits> = {}, unflushed: OutboxTotal = { bytes: 0 }) {
+function connect(
+  limits: Partial<ServerLimits> = {},
+  unflushed: OutboxTotal = { bytes: 0 },
+  tracer?: Tracer,
+) {
   const socket = new StubbornSocket();
   const log = new MemoryLog();
   const connection = new Connection(socket as unknown as TLSSocket, {
@@ -52,6 +58,8 @@ function connect(limits: Partial<ServerLimits> = {}, unflushed: OutboxTotal = { 
     idleMs: 30_000,
     unflushed,
     log: new ServerLog(log),
+    metrics: new ServerMetrics(),
+    tracer,
   }, () => {});
   return { socket, log, connection };
 }
@@ -129,4 +137,25 @@ test("a client that ends while requests wait gets every answer before the goodby
   assert.equal(socket.writes.length, 3);
   assert.equal(socket.isEnded, true);
   socket.destroy();
+});
+
+test("the span of each request ends once: when its reply is taken, or the connection is lost", () => {
+  const ends: string[] = [];
+  const tracer: Tracer = {
+    start: ({ startedMs }) => ({
+      carrier: new Uint8Array(0),
+      answered: ({ text }) => ends.push(text),
+      end: (_times, writtenMs) =>
+        ends.push(writtenMs === undefined ? "lost" : writtenMs >= startedMs ? "written" : "before"),
+    }),
+    stop: () => Promise.resolve(),
+  };
+  const { socket } = connect({}, { bytes: 0 }, tracer);
+  socket.emit("data", PING(1));
+  socket.emit("data", PING(1));
+  assert.deepEqual(ends, ["no error", "no error"]);
+  socket.writes[0]?.taken();
+  assert.deepEqual(ends.slice(2), ["written"]);
+  socket.destroy();
+  assert.deepEqual(ends.slice(2), ["written", "lost"]);
 });

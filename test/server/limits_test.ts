@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { connect as connectTcp, type Socket } from "node:net";
 import process from "node:process";
 import { before, test } from "node:test";
+import { HeldStore } from "../support/held_store.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { startTestServer, storeOf, TestPki } from "../support/test_server.ts";
 
@@ -14,27 +15,6 @@ let pki: TestPki;
 before(async () => {
   pki = await TestPki.create();
 });
-
-/** A store whose signatures come when the test lets them. */
-class HeldStore {
-  readonly release: (() => void)[] = [];
-  readonly keystore = storeOf({
-    sign: (_scheme, bytes) =>
-      new Promise((resolve) => {
-        this.release.push(() => resolve(bytes));
-        this.#arrived?.();
-      }),
-    decrypt: (block) => block,
-  });
-  #arrived: (() => void) | undefined;
-
-  /** Resolves when so many requests have reached the signer. */
-  async reached(count: number): Promise<void> {
-    while (this.release.length < count) {
-      await new Promise<void>((resolve) => this.#arrived = resolve);
-    }
-  }
-}
 
 test("a fast request overtakes a slow one, and each answer bears its request's id", async () => {
   const held = new HeldStore();

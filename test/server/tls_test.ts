@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { encodePacket } from "../../src/protocol/packet.ts";
+import { sampleValue, scrape } from "../support/metrics.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { makeRsaServer, type RsaServer } from "../support/rsa_server.ts";
 import { startTestServer, TestPki, type TestServer } from "../support/test_server.ts";
@@ -116,6 +117,8 @@ for (const version of ["tls1_2", "tls1_3"]) {
       assert.ok(!isAnswered(await sClient(`-${version}`, "-sess_in", session)));
       const line = await server.log.event("refused");
       assert.match(String(line.fields["reason"]), /resumed a session/);
+      const samples = await scrape(server.metrics.registry.snapshot());
+      assert.ok(sampleValue(samples, "keyless_failed_connection_total") > 0);
     } else if (existsSync(join(directory, session))) {
       const output = await sClient(`-${version}`, "-sess_in", session);
       assert.match(output, /New, TLSv1/);

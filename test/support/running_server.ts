@@ -14,6 +14,9 @@ export const PROGRAMS = {
   ],
 } as const;
 
+/** Two servers at once would meet on the default port. */
+const METRICS = ["--metrics-bind", "127.0.0.1", "--metrics-port", "0"];
+
 export type Program = keyof typeof PROGRAMS;
 export const PROGRAM_NAMES = ["executable", "deno"] as const satisfies readonly Program[];
 
@@ -53,7 +56,8 @@ export class RunningServer {
       : ["sh", "-c", `${options.before}; exec "$0" "$@"`];
     const [command = "", ...first] = [...options.within ?? [], ...shell, ...program];
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("KEYLESS_"));
-    this.#child = spawn(command, [...first, "serve", "--log-format", "json", ...args], {
+    const metrics = args.some((word) => word.startsWith("--metrics-port")) ? [] : METRICS;
+    this.#child = spawn(command, [...first, "serve", "--log-format", "json", ...metrics, ...args], {
       cwd: options.cwd,
       env: { ...Object.fromEntries(inherited), ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
@@ -86,6 +90,11 @@ export class RunningServer {
   /** The TCP port that it listens on. */
   get port(): number {
     return Number(this.lines.find(({ event }) => event === "listening")?.["port"]);
+  }
+
+  /** The TCP port of /metrics. */
+  get metricsPort(): number {
+    return Number(this.lines.find(({ event }) => event === "metrics_listening")?.["port"]);
   }
 
   /** The first line of an event that passes, past or to come; rejects when the server ends before. */

@@ -4,7 +4,7 @@ import { createPublicKey, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describePublicKey } from "../../src/crypto/public_key.ts";
 import { KeylessClient } from "../../src/mod.ts";
-import { Authority } from "../../src/pki/authority.ts";
+import { Authority, type IssueRequest } from "../../src/pki/authority.ts";
 import { RawClient } from "./raw_client.ts";
 import { RunningServer, type RunOptions } from "./running_server.ts";
 import { makeTempDir, type TempDir } from "./temp_dir.ts";
@@ -25,13 +25,19 @@ export class ServeFixture {
 
   private constructor() {}
 
-  static async create(): Promise<ServeFixture> {
+  /** @param server what its certificate has besides */
+  static async create(server: Partial<IssueRequest> = {}): Promise<ServeFixture> {
     const fixture = new ServeFixture();
     const { directory } = fixture;
     const authority = await Authority.create("the authority");
     directory.write("keyless_cacert.pem", authority.certificatePem);
     const names = ["localhost", "127.0.0.1"];
-    const own = await authority.issue({ commonName: "server", usages: ["server"], names });
+    const own = await authority.issue({
+      commonName: "server",
+      usages: ["server"],
+      names,
+      ...server,
+    });
     directory.write("server.pem", own.certificatePem);
     directory.write("server-key.pem", own.keyPem);
     const client = await authority.issue({ commonName: CLIENT_NAME, usages: ["client"] });

@@ -3,6 +3,7 @@ import type { ConnectionOptions } from "node:tls";
 import type { Keystore, Signer } from "../../src/keystore/keystore.ts";
 import { Authority, type IssueRequest } from "../../src/pki/authority.ts";
 import { type Server, type ServerOptions, startServer } from "../../src/server/server.ts";
+import { ServerMetrics } from "../../src/telemetry/server_metrics.ts";
 import { ServerLog } from "../../src/telemetry/server_log.ts";
 import { MemoryLog } from "./memory_log.ts";
 
@@ -52,6 +53,7 @@ export interface TestServer {
   readonly server: Server;
   readonly port: number;
   readonly log: MemoryLog;
+  readonly metrics: ServerMetrics;
 }
 
 /** A server on a loopback port that the system chose. */
@@ -60,14 +62,16 @@ export async function startTestServer(
   options: Partial<ServerOptions> = {},
 ): Promise<TestServer> {
   const log = new MemoryLog();
+  const { metrics = new ServerMetrics() } = options;
   const server = await startServer({
     credentials: pki.credentials,
     listen: [{ host: "127.0.0.1", port: 0 }],
     keystore: EMPTY_STORE,
     log: new ServerLog(log),
     ...options,
+    metrics,
   });
-  return { server, port: server.port ?? 0, log };
+  return { server, port: server.port ?? 0, log, metrics };
 }
 
 export const EMPTY_STORE: Keystore = { find: () => undefined };

@@ -1,0 +1,123 @@
+import type { Settings } from "../src/config/settings.ts";
+import type { HttpPort } from "../src/status/http_port.ts";
+import { isLoopback, parseHttpAddress } from "../src/status/http_address.ts";
+import { HttpMetrics } from "../src/status/http_metrics.ts";
+import type { RecentProblems } from "../src/telemetry/recent_problems.ts";
+import type { MetricSnapshot } from "../src/telemetry/metrics/registry.ts";
+import type { Push } from "../src/telemetry/metrics/push.ts";
+import type { ServerMetrics } from "../src/telemetry/server_metrics.ts";
+import type { Server } from "../src/server/server.ts";
+import { openPush } from "./open_push.ts";
+import type { PreparedServer } from "./prepare.ts";
+
+/** What the places that show a running server's state read from. */
+export interface Observed {
+  readonly settings: Settings;
+  readonly server: Server;
+  readonly prepared: PreparedServer;
+  readonly metrics: ServerMetrics;
+  readonly log: RecentProblems;
+  /** Stops the server as a signal does; `reason` is for the log. */
+  readonly stop: (reason: string) => void;
+}
+
+/** What `observe` opened. */
+export interface Observation {
+  /** Listens no more, and removes a socket's file: at once, for the end of the process. */
+  closePorts(): void;
+  /** Closes everything, once however often it is called; never throws. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens what shows a running server to its operator: the metrics port, the status port, the push of
+ * metrics.
+ *
+ * @throws KeylessError "LISTEN" where an address cannot be listened on; nothing is left open then
+ */
+export async function observe(observed: Observed): Promise<Observation> {
+  const http = new HttpMetrics();
+  const ports: HttpPort[] = [];
+  let push: Push | undefined;
+  const closePorts = () => {
+    for (const port of ports) port.close();
+  };
+  let closed: Promise<void> | undefined;
+  const close = () => {
+    closePorts();
+    return closed ??= push?.stop() ?? Promise.resolve();
+  };
+  try {
+    ports.push(...await openMetricsPort(observed, http));
+    ports.push(...await openStatusPort(observed, http));
+    push = await openPush(observed);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { close, closePorts };
+}
+
+/** All metrics of this process at this moment. */
+export async function snapshotOf(
+  { metrics }: Observed,
+  http: HttpMetrics,
+): Promise<MetricSnapshot[]> {
+  const { processMetrics } = await import("../src/telemetry/metrics/process_metrics.ts");
+  return [
+    ...metrics.registry.snapshot(),
+    ...http.registry.snapshot(),
+    ...await processMetrics(),
+  ];
+}
+
+async function openMetricsPort(observed: Observed, http: HttpMetrics): Promise<HttpPort[]> {
+  const { settings: { metrics_port: port, metrics_bind: host }, log } = observed;
+  if (port === "off") return [];
+  const { openHttpPort } = await import("../src/status/http_port.ts");
+  const { METRICS_PORT_NOT_FOUND, metricsRoutes } = await import("../src/status/metrics_port.ts");
+  const opened = await openHttpPort({
+    address: { kind: "tcp", host, port, tls: false },
+    routes: metricsRoutes(() => snapshotOf(observed, http)),
+    notFound: () => METRICS_PORT_NOT_FOUND,
+    metrics: http,
+    log,
+    flags: {
+      port: "another --metrics-port, or --metrics-port off",
+      bind: "--metrics-bind",
+      path: "", // it is no path
+    },
+  });
+  const { address } = opened;
+  log.info({ event: "metrics_listening", address, port: opened.port }, "serving /metrics");
+  return [opened];
+}
+
+async function openStatusPort(observed: Observed, http: HttpMetrics): Promise<HttpPort[]> {
+  const { settings, prepared: { credentials }, log } = observed;
+  const address = parseHttpAddress(settings.status);
+  if (address === undefined) return [];
+  const { openHttpPort } = await import("../src/status/http_port.ts");
+  const { statusNotFound, statusRoutes } = await import("../src/status/status_port.ts");
+  const { statusPortOptions } = await import("./status_source.ts");
+  const options = statusPortOptions(observed, () => snapshotOf(observed, http));
+  const { enable } = options;
+  const hasTls = address.kind === "tcp" && address.tls;
+  const opened = await openHttpPort({
+    address,
+    ...(hasTls ? { credentials } : {}),
+    asksForCertificate: hasTls && !isLoopback(address.host) && (enable.pprof || enable.shutdown),
+    routes: statusRoutes(options),
+    notFound: statusNotFound,
+    metrics: http,
+    log,
+    flags: { port: "another --status", bind: "--status", path: "another --status" },
+  });
+  log.info({
+    event: "status_listening",
+    address: opened.address,
+    port: opened.port,
+    tls: hasTls,
+  }, "serving the status port");
+  return [opened];
+}

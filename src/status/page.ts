@@ -1,0 +1,106 @@
+import { Buffer } from "node:buffer";
+import type { MetricSnapshot } from "../telemetry/metrics/registry.ts";
+import type { Problem } from "../telemetry/recent_problems.ts";
+import { Html, html } from "./html.ts";
+import { countText, secondsText, spanText } from "./page_numbers.ts";
+import {
+  certificatesSection,
+  keysSection,
+  operationsSection,
+  problemsSection,
+} from "./page_sections.ts";
+import { CONTENT_SECURITY_POLICY, STYLE } from "./page_style.ts";
+import type { HttpReply } from "./route.ts";
+import { type StatusFacts, statusReport, type StatusState, whyNotReady } from "./status_report.ts";
+
+/**
+ * The page for a person: what state the server is in, what is slow, which keys it has, whose
+ * certificates end soon, what went wrong last. It needs nothing but itself, and runs nothing.
+ */
+export function statusPage(
+  facts: StatusFacts,
+  state: StatusState,
+  metrics: readonly MetricSnapshot[],
+  problems: readonly Problem[],
+  nowMs = Date.now(),
+): HttpReply {
+  const page = html`
+    <!DOCTYPE html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8">
+        <title>keyless on ${facts.hostname}</title>
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <style>${new Html(STYLE)}</style>
+      </head>
+      <body>
+        ${head(facts, state, nowMs)}
+        <main>
+          ${nowSection(state)}
+          ${operationsSection(metrics)}
+          ${certificatesSection(metrics, nowMs)}
+          ${keysSection(state.stores)}
+          ${problemsSection(problems)}
+        </main>
+        <footer>
+          For machines: <a href="/_status">status</a>,
+          <a href="/_metrics/prometheus">metrics</a>, <a href="/readyz">readiness</a>.
+          Times are UTC.
+        </footer>
+      </body>
+    </html>
+  `;
+  return {
+    status: 200,
+    type: "text/html; charset=utf-8",
+    body: Buffer.from(page.markup.trimStart()),
+    headers: {
+      "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+      "Referrer-Policy": "no-referrer",
+    },
+  };
+}
+
+function head(facts: StatusFacts, state: StatusState, nowMs: number): Html {
+  const report = statusReport(facts, state, nowMs);
+  const why = whyNotReady(report);
+  const pill = report.draining
+    ? html`<span class="pill warn">stopping</span>`
+    : why === undefined
+    ? html`<span class="pill good">listening</span>`
+    : html`<span class="pill bad">critical: ${why}</span>`;
+  return html`<header>
+<h1>keyless</h1> ${pill}
+<span>up ${spanText(report.uptime_seconds)}</span>
+<p>${facts.version} on ${facts.runtime} · ${facts.hostname} · ${report.listen_address}</p>
+</header>`;
+}
+
+function nowSection({ gauges }: StatusState): Html {
+  const age = (ms: number) => ms > 0 ? `oldest ${secondsText(ms / 1_000)}` : "none";
+  const open = gauges.handshaking + gauges.established;
+  return html`
+    <section aria-labelledby="now">
+      <h2 id="now">Now</h2>
+      <dl>
+        <div>
+          <dt>Requests in flight</dt>
+          <dd>${countText(gauges.inFlight)}<small>${age(gauges.oldestInFlightMs)}</small></dd>
+        </div>
+        <div>
+          <dt>Waiting for a slot</dt>
+          <dd>${countText(gauges.waiting)}<small>${age(gauges.oldestWaitingMs)}</small></dd>
+        </div>
+        <div>
+          <dt>Connections</dt>
+          <dd>${countText(open)}<small>of ${countText(gauges.maxConnections)};
+    ${countText(gauges.handshaking)} in their handshake</small></dd>
+        </div>
+        <div>
+          <dt>Replies not taken</dt>
+          <dd>${countText(Math.ceil(gauges.unsentBytes / 1_024))}<small>KiB</small></dd>
+        </div>
+      </dl>
+    </section>
+  `;
+}

@@ -1,0 +1,205 @@
+import type { MetricSnapshot } from "../telemetry/metrics/registry.ts";
+import type { Problem } from "../telemetry/recent_problems.ts";
+import type { StoreGauges } from "../telemetry/server_metrics.ts";
+import { type Html, html, type HtmlValue } from "./html.ts";
+import { countText, quantile, samplesOf, secondsText, timeText } from "./page_numbers.ts";
+import { operationsOf } from "./page_operations.ts";
+
+/** What is slow, and what fails, by the type of operation. */
+export function operationsSection(metrics: readonly MetricSnapshot[]): Html {
+  const operations = operationsOf(metrics);
+  const time = (q: number, buckets: ReadonlyMap<number, number>) => {
+    const seconds = quantile(q, buckets);
+    if (seconds === undefined) return "–";
+    return seconds === Infinity ? `> ${secondsText(largestBound(buckets))}` : secondsText(seconds);
+  };
+  const rows = operations.map(({ type, requests, errors, buckets }) =>
+    html`
+      <tr>
+        <th scope="row">${type}</th>
+        <td class="number">${countText(requests)}</td>
+        <td class="number">${errorCount(errors, requests)}</td>
+        <td class="number">${time(0.5, buckets)}</td>
+        <td class="number">${time(0.99, buckets)}</td>
+      </tr>
+    `
+  );
+  const columns = html`
+    <th scope="col">Type</th>
+    <th scope="col" class="number">Requests</th>
+    <th scope="col" class="number">Errors</th>
+    <th scope="col" class="number">Median</th>
+    <th scope="col" class="number">99 %</th>
+  `;
+  const failures = operations.flatMap(({ type, byError }) =>
+    byError.map(([error, count]) =>
+      html`
+        <tr>
+          <th scope="row">${error}</th>
+          <td>${type}</td>
+          <td class="number">${countText(count)}</td>
+        </tr>
+      `
+    )
+  );
+  const failureTable = failures.length === 0 ? "" : table(
+    "Requests that were answered with an error",
+    html`
+      <th scope="col">Error</th>
+      <th scope="col">Type</th>
+      <th scope="col" class="number">Requests</th>
+    `,
+    failures,
+  );
+  return section(
+    "operations",
+    "Operations",
+    rows.length === 0 ? html`<p class="dim">No request has been answered yet.</p>` : [
+      table("Since the start; times without queues, estimated from a histogram", columns, rows),
+      failureTable,
+    ],
+  );
+}
+
+/** Certificates by the days that are left. */
+export function certificatesSection(metrics: readonly MetricSnapshot[], nowMs: number): Html {
+  const certificates = samplesOf(metrics, "certificate_expiration_timestamp_seconds")
+    .toSorted((a, b) => a.value - b.value);
+  const rows = certificates.slice(0, MAX_CERTIFICATES).map(({ labels, value }) => {
+    const { cn = "", hostnames = "", source = "", serial_no: serial = "" } = labels;
+    const days = Math.floor((value * 1_000 - nowMs) / DAY_MS);
+    return html`
+      <tr>
+        <td class="number">${daysLeft(days)}</td>
+        <td class="when">${timeText(value * 1_000).slice(0, 10)}</td>
+        <th scope="row" class="name">
+          ${cn || `serial ${serial}`} <small>${firstOf(String(hostnames))}</small>
+        </th>
+        <td class="name dim">${source}</td>
+      </tr>
+    `;
+  });
+  const more = certificates.length - rows.length;
+  const caption =
+    "Of this server's files and of the clients that it met, the soonest to end first" +
+    (more > 0 ? `; ${countText(more)} more end later` : "");
+  const columns = html`
+    <th scope="col" class="number">Days left</th>
+    <th scope="col">Ends</th>
+    <th scope="col">Name</th>
+    <th scope="col">Source</th>
+  `;
+  return section("certificates", "Certificates", table(caption, columns, rows));
+}
+
+/** Keys by store and kind. */
+export function keysSection(stores: readonly StoreGauges[]): Html {
+  const rows = stores.flatMap(({ store, keys, failures }) => [
+    ...Object.entries(keys).map(([kind, count]) =>
+      html`
+        <tr>
+          <th scope="row">${kind}</th>
+          <td>${store}</td>
+          <td class="number">${countText(count)}</td>
+        </tr>
+      `
+    ),
+    ...failures === 0 ? [] : [
+      html`
+        <tr>
+          <th scope="row"><span class="pill warn">left out</span></th>
+          <td>${store}</td>
+          <td class="number">${countText(failures)}</td>
+        </tr>
+      `,
+    ],
+  ]);
+  const columns = html`
+    <th scope="col">Kind</th>
+    <th scope="col">Store</th>
+    <th scope="col" class="number">Keys</th>
+  `;
+  return section(
+    "keys",
+    "Private keys",
+    rows.length === 0
+      ? html`<p class="dim">None is loaded.</p>`
+      : table("Served, by kind", columns, rows),
+  );
+}
+
+/** The last warnings and errors. */
+export function problemsSection(problems: readonly Problem[]): Html {
+  const rows = problems.map(({ timeMs, level, message, details }) =>
+    html`
+      <tr>
+        <td class="when">${timeText(timeMs)}</td>
+        <td><span class="pill ${level === "error" ? "bad" : "warn"}">${level}</span></td>
+        <th scope="row" class="name">${message} <small>${details.join(" · ")}</small></th>
+      </tr>
+    `
+  );
+  const columns = html`
+    <th scope="col">Time</th>
+    <th scope="col">Level</th>
+    <th scope="col">What</th>
+  `;
+  return section(
+    "problems",
+    "Last problems",
+    rows.length === 0
+      ? html`<p class="dim">No warning and no error since the start.</p>`
+      : table("Warnings and errors of the log, the newest first", columns, rows),
+  );
+}
+
+function section(id: string, title: string, content: HtmlValue): Html {
+  return html`<section aria-labelledby="${id}">
+<h2 id="${id}">${title}</h2>
+${content}
+</section>`;
+}
+
+function table(caption: string, columns: Html, rows: readonly Html[]): Html {
+  return html`
+    <div class="scroll">
+      <table>
+        <caption>${caption}</caption>
+        <thead>
+          <tr>${columns}</tr>
+        </thead>
+        <tbody>
+    ${rows}</tbody>
+      </table>
+    </div>
+  `;
+}
+
+function errorCount(errors: number, requests: number): HtmlValue {
+  if (errors === 0) return "0";
+  const percent = Number((errors / requests * 100).toPrecision(2));
+  return html`<span class="pill bad">${countText(errors)} (${percent} %)</span>`;
+}
+
+function daysLeft(days: number): Html {
+  if (days < 0) return html`<span class="pill bad">ended</span>`;
+  const tone = days < CRITICAL_DAYS ? "bad" : days < WARN_DAYS ? "warn" : "good";
+  return html`<span class="pill ${tone}">${countText(days)}</span>`;
+}
+
+function firstOf(hostnames: string): string {
+  const names = hostnames.split(",");
+  const left = names.length - MAX_HOST_NAMES;
+  const shown = names.slice(0, MAX_HOST_NAMES).join(", ");
+  return left > 0 ? `${shown} and ${left} more` : shown;
+}
+
+function largestBound(buckets: ReadonlyMap<number, number>): number {
+  return Math.max(...[...buckets.keys()].filter(Number.isFinite));
+}
+
+const DAY_MS = 86_400_000;
+const CRITICAL_DAYS = 7;
+const WARN_DAYS = 30;
+const MAX_CERTIFICATES = 50;
+const MAX_HOST_NAMES = 5;

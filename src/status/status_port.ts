@@ -1,0 +1,96 @@
+import type { MetricSample } from "../telemetry/metrics/base_metrics.ts";
+import type { MetricSnapshot } from "../telemetry/metrics/registry.ts";
+import type { Problem } from "../telemetry/recent_problems.ts";
+import { whyRefused } from "./access.ts";
+import { scraper } from "./metrics_port.ts";
+import { statusPage } from "./page.ts";
+import { pprofRoutes } from "./pprof_routes.ts";
+import { type HttpReply, type HttpRequest, jsonReply, type Route, textReply } from "./route.ts";
+import { SharedWork } from "./shared_work.ts";
+import { type StatusFacts, statusReport, type StatusState, whyNotReady } from "./status_report.ts";
+
+/** What the status port reads the server from. */
+export interface StatusSource {
+  readonly facts: StatusFacts;
+  state(): StatusState;
+  /** All metrics that Prometheus gets. */
+  snapshot(): Promise<readonly MetricSnapshot[]>;
+  /** The JSON form. */
+  samples(): readonly MetricSample[];
+  /** The last warnings and errors of the log, the newest first. */
+  problems(): readonly Problem[];
+  /** Stops the server as SIGTERM does; more than once is as good as once. */
+  shutdown(): void;
+}
+
+export interface StatusPortOptions {
+  readonly source: StatusSource;
+  /** What this server is called, besides IP addresses and localhost. */
+  readonly hostNames: readonly string[];
+  /** The program's words, without secrets. */
+  readonly commandLine: readonly string[];
+  readonly enable: {
+    readonly pprof: boolean;
+    readonly heapProfile: boolean;
+    readonly shutdown: boolean;
+  };
+}
+
+/** The routes of the status port, those alone that are enabled. */
+export function statusRoutes(options: StatusPortOptions): Route[] {
+  const { source, hostNames, enable } = options;
+  const scrape = scraper(() => source.snapshot());
+  const page = new SharedWork(async () =>
+    statusPage(source.facts, source.state(), await source.snapshot(), source.problems())
+  );
+  const metricsJson = () => jsonReply(200, source.samples());
+  const guarded = (route: Route): Route => ({
+    ...route,
+    reply(request) {
+      const why = whyRefused(request, hostNames);
+      return why === undefined ? route.reply(request) : textReply(403, `refused: ${why}`);
+    },
+  });
+  return [
+    get("/", () => page.result()),
+    get("/_status", () => {
+      const report = statusReport(source.facts, source.state());
+      return jsonReply(report.ok ? 200 : 503, report);
+    }),
+    get("/_metrics", ({ query }) => {
+      return query.get("format") === "prometheus" ? scrape("text") : metricsJson();
+    }),
+    get("/_metrics/json", metricsJson),
+    get("/_metrics/prometheus", () => scrape("text")),
+    get("/healthz", () => textReply(200, "ok")),
+    get("/readyz", () => {
+      const why = whyNotReady(statusReport(source.facts, source.state()));
+      return why === undefined ? textReply(200, "ready") : textReply(503, `not ready: ${why}`);
+    }),
+    ...enable.pprof ? pprofRoutes(options).map(guarded) : [],
+    ...enable.shutdown ? [guarded(shutdownRoute(source))] : [],
+  ];
+}
+
+/** What the status port says of any other path. */
+export function statusNotFound(path: string): string {
+  if (path.startsWith("/debug/pprof")) {
+    return "not found; /debug/pprof/ is served with --enable-pprof alone";
+  }
+  if (path === SHUTDOWN) return "not found; it is served with --enable-shutdown alone";
+  return "not found; try /, /_status, /_metrics/prometheus, /healthz or /readyz";
+}
+
+function shutdownRoute(source: StatusSource): Route {
+  return {
+    path: SHUTDOWN,
+    method: "POST",
+    reply: () => textReply(200, "stopping", { sent: () => source.shutdown() }),
+  };
+}
+
+function get(path: string, reply: (request: HttpRequest) => HttpReply | Promise<HttpReply>): Route {
+  return { path, method: "GET", reply };
+}
+
+const SHUTDOWN = "/_shutdown";

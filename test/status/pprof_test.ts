@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { describe, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { gunzipSync } from "node:zlib";
+import { Profile } from "pprof-format";
+import { countTypes, heapProfile } from "../../src/status/heap_profile.ts";
+import { encodeCpuProfile, encodeHeapProfile } from "../../src/status/pprof.ts";
+import { statusRoutes } from "../../src/status/status_port.ts";
+import { requestOf, routeOf, statusOptions } from "../support/status_fixture.ts";
+
+/** A profile as a reader sees it: stacks of names, and their values. */
+function read(bytes: Uint8Array): {
+  readonly types: readonly string[];
+  readonly samples: readonly {
+    readonly stack: readonly string[];
+    readonly values: readonly number[];
+  }[];
+  readonly profile: Profile;
+} {
+  const profile = Profile.decode(new Uint8Array(gunzipSync(bytes)));
+  const text = (index: number | bigint) => profile.stringTable.strings[Number(index)] ?? "";
+  const functions = new Map(profile.function.map((each) => [Number(each.id), text(each.name)]));
+  const locations = new Map(
+    profile.location.map((
+      { id, line },
+    ) => [Number(id), functions.get(Number(line[0]!.functionId))]),
+  );
+  return {
+    profile,
+    types: profile.sampleType.map(({ type, unit }) => `${text(type)}/${text(unit)}`),
+    samples: profile.sample.map(({ locationId, value }) => ({
+      stack: locationId.map((id) => locations.get(Number(id)) ?? "unknown"),
+      values: value.map(Number),
+    })),
+  };
+}
+
+const frame = (functionName: string, url = "", lineNumber = -1) => ({
+  functionName,
+  url,
+  lineNumber,
+});
+
+describe("a CPU profile", () => {
+  const profile = {
+    nodes: [
+      { id: 1, callFrame: frame("(root)"), children: [2, 5] },
+      { id: 2, callFrame: frame("serve", "src/server.ts", 9), children: [3, 4] },
+      { id: 3, callFrame: frame("", "src/server.ts", 20) },
+      { id: 4, callFrame: frame("sign") },
+      { id: 5, callFrame: frame("(idle)") },
+    ],
+    startTime: 1_000,
+    endTime: 11_000,
+    samples: [3, 4, 4, 5, 3],
+    timeDeltas: [1_000, 1_100, 900, 1_000, 500_000],
+  };
+
+  test("has each stack from the leaf up, with its samples and time", () => {
+    const { types, samples, profile: decoded } = read(encodeCpuProfile(profile));
+    assert.deepEqual(types, ["samples/count", "cpu/nanoseconds"]);
+    assert.deepEqual(samples, [
+      { stack: ["(anonymous)", "serve"], values: [2, 3_000_000] }, // a gap is idle time
+      { stack: ["sign", "serve"], values: [2, 2_000_000] },
+    ]);
+    assert.equal(Number(decoded.durationNanos), 10_000_000);
+    assert.equal(Number(decoded.period), 1_000_000);
+    assert.equal(decoded.location.length, 3, "a function stands once");
+    assert.equal(Number(decoded.function[1]!.startLine), 10);
+  });
+
+  test("of nothing is a profile all the same", () => {
+    const empty = { nodes: [], startTime: 0, endTime: 0 };
+    assert.deepEqual(read(encodeCpuProfile(empty)).samples, []);
+  });
+
+  test("of this runtime shows the function that is busy, and one is taken at a time", async () => {
+    const route = routeOf(statusRoutes(statusOptions({}, { pprof: true })), "/debug/pprof/profile");
+    const taking = Promise.resolve(route.reply(requestOf("seconds=1")));
+    let isTaken = false;
+    void taking.finally(() => isTaken = true);
+    await nextTurn();
+    const second = await route.reply(requestOf("seconds=1"));
+    assert.equal(second.status, 409);
+    while (!isTaken) {
+      burnTheProcessor();
+      await nextTurn();
+    }
+    const { status, headers, body } = await taking;
+    assert.equal(status, 200, new TextDecoder().decode(body));
+    assert.match(headers?.["Content-Disposition"] ?? "", /profile\.pb\.gz/);
+    const { samples } = read(body);
+    const busy = samples.filter(({ stack }) => stack.includes("burnTheProcessor"));
+    const count = busy.reduce((sum, { values }) => sum + values[0]!, 0);
+    assert.ok(count > 100, `${count} samples`);
+    assert.equal((await route.reply(requestOf("seconds=0"))).status, 400, "it is free again");
+  });
+});
+
+describe("a heap profile", () => {
+  const meta = {
+    node_fields: ["type", "name", "self_size"],
+    node_types: [["string", "object"]] as const,
+  };
+
+  test("counts by type, and does not tell what strings say", () => {
+    const types = countTypes({
+      snapshot: { meta },
+      nodes: [0, 0, 100, 1, 1, 8, 1, 1, 16, 0, 2, 1],
+      strings: ["the secret", "Signer", "another"],
+    });
+    assert.deepEqual(types, [
+      { kind: "string", name: "", count: 2, bytes: 101 },
+      { kind: "object", name: "Signer", count: 2, bytes: 24 },
+    ]);
+    const { types: units, samples } = read(encodeHeapProfile(types));
+    assert.deepEqual(units, ["inuse_objects/count", "inuse_space/bytes"]);
+    assert.deepEqual(samples, [
+      { stack: ["string"], values: [2, 101] },
+      { stack: ["Signer", "object"], values: [2, 24] },
+    ]);
+  });
+
+  test("of this runtime has the program's types, and nothing of its secrets", async () => {
+    const secret = ["a passphrase", crypto.randomUUID()].join(" ");
+    const kept = Array.from({ length: 1_000 }, () => new KeptByTheTest(secret));
+    const types = await heapProfile();
+    const own = types.find(({ kind, name }) => kind === "object" && name === "KeptByTheTest");
+    assert.ok((own?.count ?? 0) >= kept.length, JSON.stringify(own));
+    assert.doesNotMatch(JSON.stringify(types), /a passphrase/);
+    assert.equal(kept.at(-1)?.text, secret);
+  });
+});
+
+class KeptByTheTest {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+function burnTheProcessor(): void {
+  const endMs = performance.now() + 5;
+  while (performance.now() < endMs) createHash("sha256").update("x").digest();
+}

@@ -1,0 +1,214 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { HttpReply } from "../../src/status/route.ts";
+import {
+  statusNotFound,
+  type StatusPortOptions,
+  statusRoutes,
+} from "../../src/status/status_port.ts";
+import { requestOf, routeOf, STATE, statusOptions } from "../support/status_fixture.ts";
+
+async function ask(
+  options: StatusPortOptions,
+  path: string,
+  query = "",
+  headers?: Readonly<Record<string, string>>,
+): Promise<HttpReply & { readonly text: string }> {
+  const reply = await routeOf(statusRoutes(options), path).reply(requestOf(query, headers));
+  return { ...reply, text: new TextDecoder().decode(reply.body) };
+}
+
+const draining = () => ({ ...STATE, isDraining: true });
+const withoutKeys = () => ({ ...STATE, stores: [{ store: "file", keys: {}, failures: 0 }] });
+const withFailures = () => ({ ...STATE, stores: [{ ...STATE.stores[0]!, failures: 2 }] });
+
+describe("/_status", () => {
+  test("has ghostunnel's fields, and the key server's", async () => {
+    const { status, type, text } = await ask(statusOptions(), "/_status");
+    assert.equal(status, 200);
+    assert.match(type, /^application\/json/);
+    const { time, uptime_seconds, ...others } = JSON.parse(text);
+    assert.ok(Math.abs(Date.parse(time) - Date.now()) < 10_000, time);
+    assert.ok(uptime_seconds > 0);
+    assert.deepEqual(others, {
+      ok: true,
+      status: "ok",
+      listen_address: "127.0.0.1:2407, unix:/run/keyless.sock",
+      forward_address: "dir:/etc/keyless/keys",
+      backend_ok: true,
+      backend_status: "ok",
+      last_reload: "2026-01-01T00:00:00.000Z",
+      hostname: "box-7",
+      message: "listening",
+      revision: "1.2.3",
+      compiler: "bun 9.9.9",
+      version: "1.2.3",
+      keys: { file: { "RSA 2048": 2, "EC P-256": 1 } },
+      key_files_failed: 0,
+      workers: 1,
+      connections: 3,
+      in_flight: 3,
+      draining: false,
+    });
+  });
+
+  test("is 503 while the server stops", async () => {
+    const { status, text } = await ask(statusOptions({ state: draining }), "/_status");
+    const { ok, status: word, message, backend_ok, draining: isDraining } = JSON.parse(text);
+    assert.deepEqual(
+      [status, ok, word, message, backend_ok, isDraining],
+      [503, false, "critical", "stopping", true, true],
+    );
+  });
+
+  test("is 503 without any key, and says so", async () => {
+    const { status, text } = await ask(statusOptions({ state: withoutKeys }), "/_status");
+    const { ok, backend_ok, backend_status, backend_error, message } = JSON.parse(text);
+    assert.deepEqual(
+      [status, ok, backend_ok, backend_status, backend_error, message],
+      [503, false, false, "critical", "no keys are loaded", "listening"],
+    );
+  });
+
+  test("counts keys that were left out, and stays ok", async () => {
+    const { status, text } = await ask(statusOptions({ state: withFailures }), "/_status");
+    const { ok, key_files_failed } = JSON.parse(text);
+    assert.deepEqual([status, ok, key_files_failed], [200, true, 2]);
+  });
+});
+
+describe("probes", () => {
+  const cases: readonly [
+    what: string,
+    state: StatusPortOptions["source"]["state"],
+    string,
+    number,
+    RegExp,
+  ][] = [
+    ["alive", () => STATE, "/healthz", 200, /^ok\n$/],
+    ["alive while it stops", draining, "/healthz", 200, /^ok\n$/],
+    ["ready", () => STATE, "/readyz", 200, /^ready\n$/],
+    ["not ready while it stops", draining, "/readyz", 503, /^not ready: the server is stopping\n$/],
+    ["not ready without keys", withoutKeys, "/readyz", 503, /^not ready: no keys are loaded\n$/],
+  ];
+  for (const [what, state, path, expected, words] of cases) {
+    test(`find it ${what}`, async () => {
+      const { status, text } = await ask(statusOptions({ state }), path);
+      assert.equal(status, expected);
+      assert.match(text, words);
+    });
+  }
+});
+
+describe("metrics of the status port", () => {
+  const sample = { timestamp: 1, metric: "keyless.conn.open", value: 2, hostname: "box-7" };
+  const snapshot = {
+    ...{ name: "keyless_conn_open", help: "Open.", type: "gauge" as const, aggregator: "sum" },
+    values: [{ labels: {}, value: 2 }],
+  };
+  const options = statusOptions({
+    samples: () => [sample],
+    snapshot: () => Promise.resolve([snapshot]),
+  });
+  const text =
+    "# HELP keyless_conn_open Open.\n# TYPE keyless_conn_open gauge\nkeyless_conn_open 2\n";
+
+  test("are JSON", async () => {
+    for (
+      const [path, query] of [["/_metrics", ""], ["/_metrics/json", ""], [
+        "/_metrics",
+        "format=json",
+      ]]
+    ) {
+      assert.deepEqual(JSON.parse((await ask(options, path!, query)).text), [sample]);
+    }
+  });
+
+  test("are for Prometheus by path or by format", async () => {
+    for (
+      const [path, query] of [["/_metrics/prometheus", ""], ["/_metrics", "format=prometheus"]]
+    ) {
+      const reply = await ask(options, path!, query);
+      assert.equal(reply.text, text);
+      assert.match(reply.type, /^text\/plain; version=0\.0\.4/);
+    }
+  });
+});
+
+describe("/_shutdown", () => {
+  test("is not there unless it is enabled, and the answer says how", () => {
+    const routes = statusRoutes(statusOptions());
+    assert.equal(routes.some(({ path }) => path === "/_shutdown"), false);
+    assert.match(statusNotFound("/_shutdown"), /--enable-shutdown/);
+  });
+
+  test("is POST alone, and stops the server once its answer has left", async () => {
+    let stops = 0;
+    const options = statusOptions({ shutdown: () => void stops++ }, { shutdown: true });
+    assert.equal(routeOf(statusRoutes(options), "/_shutdown").method, "POST");
+    const { status, sent } = await ask(options, "/_shutdown");
+    assert.deepEqual([status, stops], [200, 0]);
+    sent?.();
+    assert.equal(stops, 1);
+  });
+
+  test("refuses a web page and a foreign host", async () => {
+    const options = statusOptions({}, { shutdown: true });
+    const page = { host: "localhost", origin: "https://evil.example" };
+    for (const headers of [page, { host: "evil.example" }]) {
+      const { status, text, sent } = await ask(options, "/_shutdown", "", headers);
+      assert.deepEqual([status, sent], [403, undefined]);
+      assert.match(text, /^refused: /);
+    }
+  });
+});
+
+describe("/debug/pprof/", () => {
+  const options = statusOptions({}, { pprof: true });
+
+  test("is not there unless it is enabled, and the answer says how", () => {
+    const routes = statusRoutes(statusOptions({}, { heapProfile: true }));
+    assert.equal(routes.some(({ path }) => path.startsWith("/debug")), false);
+    assert.match(statusNotFound("/debug/pprof/heap"), /--enable-pprof/);
+  });
+
+  test("lists what there is, the command line, and what runs", async () => {
+    assert.match((await ask(options, "/debug/pprof/")).text, /profile\?seconds=30/);
+    assert.equal(
+      (await ask(options, "/debug/pprof/cmdline")).text,
+      "keyless\0serve\0--port\x000\n",
+    );
+    const running = (await ask(options, "/debug/pprof/goroutine", "debug=1")).text;
+    assert.match(running, /^requests in flight: 3$/m);
+    assert.match(running, /^oldest request in flight, ms: 42$/m);
+  });
+
+  test("has no heap profile unless that is enabled too", async () => {
+    const { status, text } = await ask(options, "/debug/pprof/heap");
+    assert.equal(status, 404);
+    assert.match(text, /--enable-heap-profile/);
+  });
+
+  test("says of what runtimes lack that they do", async () => {
+    for (const name of ["allocs", "block", "mutex", "threadcreate", "trace"]) {
+      assert.equal((await ask(options, `/debug/pprof/${name}`)).status, 501, name);
+    }
+  });
+
+  test("refuses a web page everywhere", async () => {
+    const routes = statusRoutes(options).filter(({ path }) => path.startsWith("/debug/pprof/"));
+    assert.ok(routes.length >= 5);
+    for (const route of routes) {
+      const request = requestOf("", { host: "localhost", origin: "null" });
+      assert.equal((await route.reply(request)).status, 403, route.path);
+    }
+  });
+
+  for (const seconds of ["0", "61", "-1", "1.5", "1e1", "", "x", "100"]) {
+    test(`takes no profile of ${JSON.stringify(seconds)} seconds`, async () => {
+      const { status, text } = await ask(options, "/debug/pprof/profile", `seconds=${seconds}`);
+      assert.equal(status, 400);
+      assert.match(text, /from 1 to 60/);
+    });
+  }
+});
