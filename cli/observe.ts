@@ -7,6 +7,7 @@ import type { MetricSnapshot } from "../src/telemetry/metrics/registry.ts";
 import type { Push } from "../src/telemetry/metrics/push.ts";
 import type { ServerMetrics } from "../src/telemetry/server_metrics.ts";
 import type { Server } from "../src/server/server.ts";
+import { METRICS_FLAGS, STATUS_FLAGS } from "./http_flags.ts";
 import { openPush } from "./open_push.ts";
 import type { PreparedServer } from "./prepare.ts";
 
@@ -82,11 +83,7 @@ async function openMetricsPort(observed: Observed, http: HttpMetrics): Promise<H
     notFound: () => METRICS_PORT_NOT_FOUND,
     metrics: http,
     log,
-    flags: {
-      port: "another --metrics-port, or --metrics-port off",
-      bind: "--metrics-bind",
-      path: "", // it is no path
-    },
+    flags: METRICS_FLAGS,
   });
   const { address } = opened;
   log.info({ event: "metrics_listening", address, port: opened.port }, "serving /metrics");
@@ -111,7 +108,7 @@ async function openStatusPort(observed: Observed, http: HttpMetrics): Promise<Ht
     notFound: statusNotFound,
     metrics: http,
     log,
-    flags: { port: "another --status", bind: "--status", path: "another --status" },
+    flags: STATUS_FLAGS,
   });
   log.info({
     event: "status_listening",

@@ -16,7 +16,8 @@ export class HttpConnections {
   readonly #metrics: HttpMetrics;
   /** By raw socket, the oldest first. */
   readonly #open = new Map<object, Connection>();
-  #isStarting = false;
+  /** In this turn. */
+  #hasStarted = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(limits: HttpLimits, metrics: HttpMetrics) {
@@ -42,8 +43,11 @@ export class HttpConnections {
     };
     this.#open.set(socket, connection);
     this.#restart(connection, requestMs);
-    socket.once("close", () => this.#remove(connection));
-    this.#schedule();
+    socket.once("close", () => {
+      this.#forget(connection);
+      this.#startNext();
+    });
+    this.#startNext();
   }
 
   /** @returns false for one that has asked already, or is gone */
@@ -68,25 +72,23 @@ export class HttpConnections {
     clearTimeout(this.#retry);
   }
 
-  #schedule(): void {
-    if (this.#isStarting) return;
-    this.#isStarting = true;
-    afterOthers(() => this.#startNext());
-  }
-
+  /** At once, and then one in each turn. */
   #startNext(): void {
-    this.#isStarting = false;
     const next = [...this.#open.values()].find(({ step }) => step === "new");
-    if (next === undefined) return;
-    if (!this.#makeRoom()) {
+    if (next === undefined || this.#hasStarted) return;
+    this.#hasStarted = this.#makeRoom();
+    if (!this.#hasStarted) {
       clearTimeout(this.#retry);
-      this.#retry = setTimeout(() => this.#schedule(), this.#limits.graceMs / 4);
+      this.#retry = setTimeout(() => this.#startNext(), this.#limits.graceMs / 4);
       return;
     }
+    afterOthers(() => {
+      this.#hasStarted = false;
+      this.#startNext();
+    });
     next.step = "asking";
     next.startedMs = performance.now();
     next.start();
-    this.#schedule();
   }
 
   #makeRoom(): boolean {
@@ -111,13 +113,13 @@ export class HttpConnections {
   }
 
   #cut(connection: Connection): void {
-    this.#remove(connection);
+    this.#forget(connection);
     cutSocket(connection.socket);
   }
 
-  #remove(connection: Connection): void {
+  #forget(connection: Connection): void {
     clearTimeout(connection.timer);
-    if (this.#open.delete(connection.socket)) this.#schedule();
+    this.#open.delete(connection.socket);
   }
 }
 

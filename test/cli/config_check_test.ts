@@ -240,6 +240,21 @@ describe("keyless config check", () => {
     assert.match(stderr, /warning: cannot listen on \S+used\.sock: another process .*\(unless/);
   });
 
+  test("looks at the metrics port and the status port as well", SLOW, async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const metrics = ["--metrics-bind", "127.0.0.1", "--metrics-port", `${port}`];
+    const used = await run(working(), [...metrics, "--status", `127.0.0.1:${port}`]);
+    server.close();
+    assert.equal(used.code, 0, used.stderr);
+    assert.match(used.stderr, /warning: cannot listen on .*choose another --metrics-port, or/);
+    assert.match(used.stderr, /warning: cannot listen on .*choose another --status/);
+    const { code, stderr } = await run(working(), ["--status", "unix:/nowhere/status.sock"]);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /cannot listen on \/nowhere\/status\.sock: its directory does not exist/);
+  });
+
   for (
     const [what, flaw, issue] of [
       ["for clients alone", /is not made for servers/, {

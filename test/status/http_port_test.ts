@@ -142,7 +142,8 @@ describe("an HTTP port refuses", () => {
   }
 
   test("any other bytes, and lives on", async () => {
-    const { port } = await open();
+    // Deno may overlook the end of a connection on which nothing came
+    const { port } = await open({ limits: { requestMs: 300 } });
     const bytes = fc.uint8Array({ maxLength: 200 });
     const start = fc.constantFrom("", "GET ", "GET /hello ", "GET /hello HTTP/1.1\r\n");
     await fc.assert(

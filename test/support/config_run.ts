@@ -3,7 +3,10 @@ import { join } from "node:path";
 import { type CliResult, runCli } from "./cli.ts";
 import type { TempDir } from "./temp_dir.ts";
 
-/** Runs `keyless config COMMAND` in a directory of its own that holds this gokeyless.yaml. */
+/**
+ * Runs `keyless config COMMAND` in a directory of its own that holds this gokeyless.yaml. `check`
+ * listens for a moment: not on the metrics port that others have by default.
+ */
 export async function runConfig(
   directory: TempDir,
   command: string,
@@ -13,5 +16,6 @@ export async function runConfig(
 ): Promise<CliResult> {
   const cwd = mkdtempSync(directory.at("run-"));
   writeFileSync(join(cwd, "gokeyless.yaml"), yaml);
-  return await runCli(["config", command, ...args], { cwd, env });
+  const metrics = command === "check" ? { KEYLESS_METRICS_PORT: "0" } : {};
+  return await runCli(["config", command, ...args], { cwd, env: { ...metrics, ...env } });
 }
