@@ -8,7 +8,7 @@ import { KeylessError, messageOf } from "../src/errors/errors.ts";
 import { printable } from "../src/errors/printable.ts";
 import { openToOthers } from "../src/keystore/read_file.ts";
 import { type Certificate, readCertificates } from "../src/pki/certificates.ts";
-import { isAuthority, serverFlaws } from "../src/pki/flaws.ts";
+import { authorityFlaws, serverFlaws } from "../src/pki/flaws.ts";
 import { endsSoon, outOfDate } from "../src/pki/validity.ts";
 import type { ServerCredentials } from "../src/server/listener.ts";
 import { attempt, together } from "./failures.ts";
@@ -66,7 +66,13 @@ export async function readServerIdentity(settings: Settings): Promise<ServerIden
         ...serverFlaws(certificate),
         ...endsSoon(certificate),
       ]),
-      ...authorities.flatMap((each) => warningsOf(names.ca, each, authorityFlaws(each))),
+      ...authorities.flatMap((each) =>
+        warningsOf(names.ca, each, [
+          ...outOfDate(each),
+          ...endsSoon(each),
+          ...authorityFlaws(each),
+        ])
+      ),
     ],
     faults: warningsOf(names.certificate, certificate, outOfDate(certificate)),
   };
@@ -98,10 +104,4 @@ function readKeyFile(
 
 function warningsOf(name: string, { subject }: Certificate, flaws: readonly string[]): string[] {
   return flaws.map((flaw) => `${name}: the certificate of ${printable(subject)} ${flaw}`);
-}
-
-function authorityFlaws(certificate: Certificate): string[] {
-  const flaws = [...outOfDate(certificate), ...endsSoon(certificate)];
-  if (isAuthority(certificate)) return flaws;
-  return [...flaws, "is no authority's (CA:FALSE): clients that it has signed will be refused"];
 }

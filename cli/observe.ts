@@ -49,8 +49,12 @@ export async function observe(observed: Observed): Promise<Observation> {
     return closed ??= push?.stop() ?? Promise.resolve();
   };
   try {
-    ports.push(...await openMetricsPort(observed, http));
-    ports.push(...await openStatusPort(observed, http));
+    const { settings: { metrics_port, status } } = observed;
+    if (metrics_port !== "off" || status !== "") {
+      const snapshot = await metricsSource(observed, http);
+      ports.push(...await openMetricsPort(observed, http, snapshot));
+      ports.push(...await openStatusPort(observed, http, snapshot));
+    }
     push = await openPush(observed);
   } catch (error) {
     await close();
@@ -59,27 +63,38 @@ export async function observe(observed: Observed): Promise<Observation> {
   return { close, closePorts };
 }
 
-/** All metrics of this process at this moment. */
-export async function snapshotOf(
-  { metrics }: Observed,
-  http: HttpMetrics,
-): Promise<MetricSnapshot[]> {
-  const { processMetrics } = await import("../src/telemetry/metrics/process_metrics.ts");
-  return [
+type Snapshot = () => Promise<readonly MetricSnapshot[]>;
+
+/** What gives all metrics of this process. */
+async function metricsSource({ metrics }: Observed, http: HttpMetrics): Promise<Snapshot> {
+  const { ProcessMetrics } = await import("../src/telemetry/metrics/process_metrics.ts");
+  const processMetrics = new ProcessMetrics();
+  return async () => [
     ...metrics.registry.snapshot(),
     ...http.registry.snapshot(),
-    ...await processMetrics(),
+    ...await processMetrics.snapshot(),
   ];
 }
 
-async function openMetricsPort(observed: Observed, http: HttpMetrics): Promise<HttpPort[]> {
+/** The first scrape takes three times as long as the others: it shall not be beside signatures. */
+async function warmUp(snapshot: Snapshot): Promise<void> {
+  const { renderMetrics } = await import("../src/telemetry/metrics/registry.ts");
+  await renderMetrics(await snapshot());
+}
+
+async function openMetricsPort(
+  observed: Observed,
+  http: HttpMetrics,
+  snapshot: Snapshot,
+): Promise<HttpPort[]> {
   const { settings: { metrics_port: port, metrics_bind: host }, log } = observed;
   if (port === "off") return [];
   const { openHttpPort } = await import("../src/status/http_port.ts");
   const { METRICS_PORT_NOT_FOUND, metricsRoutes } = await import("../src/status/metrics_port.ts");
+  await warmUp(snapshot);
   const opened = await openHttpPort({
     address: { kind: "tcp", host, port, tls: false },
-    routes: metricsRoutes(() => snapshotOf(observed, http)),
+    routes: metricsRoutes(snapshot),
     notFound: () => METRICS_PORT_NOT_FOUND,
     metrics: http,
     log,
@@ -90,14 +105,19 @@ async function openMetricsPort(observed: Observed, http: HttpMetrics): Promise<H
   return [opened];
 }
 
-async function openStatusPort(observed: Observed, http: HttpMetrics): Promise<HttpPort[]> {
+async function openStatusPort(
+  observed: Observed,
+  http: HttpMetrics,
+  snapshot: Snapshot,
+): Promise<HttpPort[]> {
   const { settings, prepared: { credentials }, log } = observed;
   const address = parseHttpAddress(settings.status);
   if (address === undefined) return [];
   const { openHttpPort } = await import("../src/status/http_port.ts");
   const { statusNotFound, statusRoutes } = await import("../src/status/status_port.ts");
   const { statusPortOptions } = await import("./status_source.ts");
-  const options = statusPortOptions(observed, () => snapshotOf(observed, http));
+  const options = statusPortOptions(observed, snapshot);
+  await warmUp(() => options.source.snapshot());
   const { enable } = options;
   const hasTls = address.kind === "tcp" && address.tls;
   const opened = await openHttpPort({

@@ -49,4 +49,4 @@ const ENDPOINT_VARIABLES = {
   OTEL_EXPORTER_OTLP_ENDPOINT: "/v1/traces",
 } as const;
 
-const LAST_EXPORT_MS = 500;
+const LAST_EXPORT_MS = 100;

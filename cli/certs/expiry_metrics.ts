@@ -1,3 +1,4 @@
+import { firstToExpire } from "../../src/pki/certificate_gauge.ts";
 import { type MetricsFormat, renderMetrics } from "../../src/telemetry/metrics/registry.ts";
 import { METRICS } from "../../src/telemetry/metrics/table.ts";
 import type { ExpiryReading } from "./expiry_entries.ts";
@@ -13,7 +14,7 @@ export async function expiryMetrics(
       help: METRICS[EXPIRY].help,
       type: "gauge",
       aggregator: METRICS[EXPIRY].join,
-      values: entries.map(({ labels, value }) => ({ labels: { ...labels }, value })),
+      values: firstToExpire(entries).map(({ labels, value }) => ({ labels: { ...labels }, value })),
     },
     {
       name: "certificate_read_errors",

@@ -10,6 +10,8 @@ import { textfileFlaws } from "./textfile.ts";
 /** What is read, and what is made of it. */
 export interface ExpiryPlan extends ReportPlan {
   readonly sources: readonly string[];
+  /** The files that the configuration names. */
+  readonly configured: readonly string[];
   /** The passphrase in it is the caller's, to be overwritten. */
   readonly options: SourceOptions;
 }
@@ -41,9 +43,8 @@ export async function readPlan(
   if (textfile === "") throw new KeylessError("USAGE", "--textfile is empty; name a file");
   const warnings: string[] = [];
   if (textfile !== undefined) warnings.push(...textfileFlaws(textfile));
-  const sources = [...named];
-  if (configFile !== undefined) sources.push(...readConfigured(configFile, warnings));
-  if (sources.length === 0) {
+  const configured = configFile === undefined ? [] : readConfigured(configFile, warnings);
+  if (named.length + configured.length === 0) {
     throw new KeylessError(
       "USAGE",
       "no source: give files, directories, host:port or -, or --config-file gokeyless.yaml",
@@ -51,7 +52,7 @@ export async function readPlan(
   }
   const options = await readSourceOptions(flags, warnings);
   const debug = flags.debug === true;
-  return { sources, options, format, textfile, thresholds, debug, warnings };
+  return { sources: named, configured, options, format, textfile, thresholds, debug, warnings };
 }
 
 /** A check says more in a table than in series; who writes series to a file need not see them. */

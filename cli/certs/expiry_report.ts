@@ -73,8 +73,9 @@ async function printReading(
     printText(`${check.summary} | ${performanceData(reading, thresholds, nowMs)}`);
   }
   const style = (entry: ExpiryEntry) => STYLES[stateOf(entry, thresholds ?? USUAL, nowMs)];
-  if (format === "table") printText(expiryTable(soonestFirst(reading.entries), nowMs, style));
-  else if (format === "openmetrics") writeOut(await expiryMetrics(reading, "openmetrics"));
+  if (format === "table" && reading.entries.length > 0) {
+    printText(expiryTable(soonestFirst(reading.entries), nowMs, style));
+  } else if (format === "openmetrics") writeOut(await expiryMetrics(reading, "openmetrics"));
   else if (format === "prometheus") writeOut(await expiryMetrics(reading, "text"));
 }
 

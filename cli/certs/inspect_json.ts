@@ -89,7 +89,7 @@ function chainFields({ trust, flaws, ...shape }: InspectedChain): object {
     unrelated,
     repeated,
     warnings: flaws,
-    trust: trust ?? null,
+    trust,
   };
 }
 

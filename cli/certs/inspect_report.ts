@@ -1,15 +1,16 @@
 import { KeylessError } from "../../src/errors/errors.ts";
 import { printable } from "../../src/errors/printable.ts";
-import { EXIT, type ExitCode } from "../../src/errors/table.ts";
+import { EXIT } from "../../src/errors/table.ts";
 import { namePath } from "../../src/keystore/key_failures.ts";
 import { x509 } from "../../src/pki/x509.ts";
 import { printDocument, printText, printWarning, reportError } from "../output.ts";
-import type { Inspected, InspectedKey, Inspection } from "./inspection.ts";
+import type { InspectedKey, Inspection } from "./inspection.ts";
 import type { InspectFormat } from "./inspect_formats.ts";
 import { toJson } from "./inspect_json.ts";
 import { toTable } from "./inspect_short.ts";
 import { refusalText, toText } from "./inspect_text.ts";
 import type { FailedSource } from "./sources.ts";
+import type { Trust } from "./trust.ts";
 
 export interface ReportOptions {
   readonly format: InspectFormat;
@@ -21,11 +22,15 @@ export interface ReportOptions {
 /**
  * Writes what was found to stdout, and to stderr what failed; JSON has all in one.
  *
- * @returns the exit code: that of what could not be read, else 1 where a check failed
+ * @param failed sources of which there is nothing else to show
+ * @returns the exit code: the highest of what could not be read, else 1 where a check failed
  */
-export function reportInspection(inspected: Inspected, options: ReportOptions): ExitCode {
-  const { inspections } = inspected;
-  const failures = [...inspected.failures, ...inspections.flatMap(unreadable)];
+export function reportInspection(
+  inspections: readonly Inspection[],
+  failed: readonly FailedSource[],
+  options: ReportOptions,
+): number {
+  const failures = [...failed, ...inspections.flatMap(unreadable)];
   const warnings = [...options.warnings, ...inspections.flatMap(warningsOf)];
   if (options.format === "json") {
     const problems = failures.map(({ source, error: { code, message } }) => ({
@@ -40,8 +45,8 @@ export function reportInspection(inspected: Inspected, options: ReportOptions): 
     if (inspections.length > 0) printText(WRITERS[options.format](inspections));
     for (const { error } of failures) reportError(error, { command: NAME, debug: options.debug });
   }
-  const checked = inspections.some(hasFailed) ? EXIT.CHECK_FAILED : EXIT.OK;
-  return failures.at(-1)?.error.exitCode ?? checked;
+  if (failures.length === 0) return inspections.some(hasFailed) ? EXIT.CHECK_FAILED : EXIT.OK;
+  return Math.max(...failures.map(({ error }) => error.exitCode));
 }
 
 const WRITERS: Readonly<
@@ -81,21 +86,25 @@ function isOfCertificate({ code }: KeylessError): boolean {
 
 /** What the text has in its place, for the formats that have no place for it. */
 function summaryOf({ source, certificates, keys, chain }: Inspection): string[] {
-  const trust = chain?.trust;
   const lines = [
     ...certificates.flatMap(({ subject, flaws }) =>
       flaws.map((flaw) => `the certificate of ${printable(subject.text)} ${flaw}`)
     ),
     ...chain?.flaws ?? [],
-    ...(trust?.verdict === "refused" ? [`the chain is refused: ${refusalText(trust)}`] : []),
-    ...(trust?.verdict === "not checked" ? [`the chain is not checked: ${trust.reason}`] : []),
+    ...(chain?.trust ?? []).flatMap(trustText),
     ...keys.filter(isStray).map((key) => `the ${key.source} belongs to no certificate here`),
   ];
   return lines.map((line) => `${namePath(source)}: ${line}`);
 }
 
+function trustText(trust: Trust): string[] {
+  if (trust.verdict === "verified") return [];
+  const why = trust.verdict === "refused" ? refusalText(trust) : printable(trust.reason);
+  return [`the chain is ${trust.verdict}: ${why}`];
+}
+
 function hasFailed({ certificates, keys, chain }: Inspection): boolean {
-  const isRefused = chain?.trust !== undefined && chain.trust.verdict !== "verified";
+  const isRefused = chain?.trust.some(({ verdict }) => verdict !== "verified") ?? false;
   return certificates.some(({ isOutOfDate }) => isOutOfDate) || isRefused || keys.some(isStray);
 }
 

@@ -3,6 +3,7 @@ import { printable } from "../../src/errors/printable.ts";
 import type { RequestDetails } from "../../src/pki/certificate_details.ts";
 import type { Extensions } from "../../src/pki/extensions.ts";
 import type { NamedValue } from "../../src/pki/general_names.ts";
+import type { SerialNumber } from "../../src/pki/serial_number.ts";
 import { countDays, daysLeft, type Validity } from "../../src/pki/validity.ts";
 import { paint } from "../output.ts";
 import type {
@@ -25,7 +26,7 @@ export function toText(inspection: Inspection): string {
   const tail = [
     ...keys.map(keyRow),
     ...(chain === undefined ? [] : chainRows(chain, inspection)),
-    ...(chain?.trust === undefined ? [] : [trustRow(chain.trust)]),
+    ...(chain?.trust ?? []).map(trustRow),
   ];
   const flaws = chain?.flaws.map(warning) ?? [];
   const last = [...rows(tail, "  "), ...flaws.map((line) => `  ${line}`)].join("\n");
@@ -60,7 +61,10 @@ function certificateRows(details: InspectedCertificate): Row[] {
     ...(extensions.authorityKeyId === undefined
       ? []
       : [["issuer's SKI", toHex(extensions.authorityKeyId)] as const]),
-    ["serial", serial.decimal === undefined ? serial.hex : `${serial.decimal} (0x${serial.hex})`],
+    [
+      "serial",
+      serial.decimal === undefined ? serial.hex : `${serial.decimal} (${hexText(serial)})`,
+    ],
     ["signature", signature.label],
     ["SHA-256", toHex(sha256)],
     ["SHA-1", toHex(sha1)],
@@ -112,6 +116,11 @@ function otherRows({ others }: Extensions): Row[] {
       `${name === undefined ? oid : `${name} ${oid}`}${isCritical ? " (critical)" : ""}`
     ),
   );
+}
+
+/** "0x0a", "-0x0a". */
+function hexText({ hex }: SerialNumber): string {
+  return hex.replace(/^-?/, "$&0x");
 }
 
 function validity(validity: Validity & { readonly isOutOfDate: boolean }): string {

@@ -1,5 +1,6 @@
 import { toHex } from "../../src/bytes/hex.ts";
 import { KeylessError } from "../../src/errors/errors.ts";
+import { printable } from "../../src/errors/printable.ts";
 import {
   type CertificateDetails,
   describeCertificate,
@@ -8,11 +9,10 @@ import {
 } from "../../src/pki/certificate_details.ts";
 import type { Certificate, CertificateRequest } from "../../src/pki/certificates.ts";
 import { chainFlaws, type ChainShape, examineChain } from "../../src/pki/chain.ts";
-import { certificateFlaws } from "../../src/pki/flaws.ts";
-import { namePath } from "../../src/keystore/key_failures.ts";
+import { certificateFlaws, mayVouch } from "../../src/pki/flaws.ts";
 import type { FoundKey } from "../../src/pki/public_keys.ts";
 import { outOfDate } from "../../src/pki/validity.ts";
-import type { FailedSource, ReadSource } from "./sources.ts";
+import type { ReadSource } from "./sources.ts";
 import { type Authorities, judgeTrust, type Trust } from "./trust.ts";
 
 /** All that is shown of a source. */
@@ -53,56 +53,60 @@ export interface KeyOwner {
 
 export interface InspectedChain extends ChainShape {
   readonly flaws: readonly string[];
-  /** Undefined where no authorities were given. */
-  readonly trust: Trust | undefined;
-}
-
-export interface Inspected {
-  readonly inspections: readonly Inspection[];
-  readonly failures: readonly FailedSource[];
+  /** On each leaf, that of the path first; none where no authorities were given. */
+  readonly trust: readonly Trust[];
 }
 
 /** Looks at sources together, for a key may belong to a certificate of another source. */
 export async function inspect(
   sources: readonly ReadSource[],
   authorities: Authorities | undefined,
-): Promise<Inspected> {
+): Promise<readonly Inspection[]> {
   const inspections: Inspection[] = [];
-  const failures: FailedSource[] = [];
-  for (const source of sources) {
-    try {
-      inspections.push(await inspectSource(source, authorities));
-    } catch (error) {
-      if (!(error instanceof KeylessError)) throw error;
-      failures.push(named(source.source, error));
-    }
-  }
-  return { inspections: withOwners(inspections), failures };
-}
-
-function named(source: string, cause: KeylessError): FailedSource {
-  const message = `${namePath(source)}: ${cause.message}`;
-  return { source, error: new KeylessError(cause.code, message, { cause }) };
+  for (const source of sources) inspections.push(await inspectSource(source, authorities));
+  return withOwners(inspections);
 }
 
 async function inspectSource(
-  { source, bundle, warnings }: ReadSource,
+  { source, bundle, warnings, serverName }: ReadSource,
   authorities: Authorities | undefined,
 ): Promise<Inspection> {
-  const { certificates, requests, keys, problems } = bundle;
-  const inspected = certificates.map(inspectCertificate);
-  const chain = certificates.length === 0
-    ? undefined
-    : await inspectChain(certificates, inspected, authorities);
+  const problems = [...bundle.problems];
+  const found = bundle.certificates.flatMap((each) =>
+    inspectPart(problems, each, inspectCertificate)
+  );
   return {
     source,
-    certificates: inspected,
-    requests: requests.map(inspectRequest),
-    keys: keys.map((key) => ({ ...key, owners: [] })),
-    chain,
+    certificates: found.map(({ details }) => details),
+    requests: bundle.requests.flatMap((each) => inspectPart(problems, each, inspectRequest))
+      .map(({ details }) => details),
+    keys: bundle.keys.map((key) => ({ ...key, owners: [] })),
+    chain: found.length === 0 ? undefined : await inspectChain(found, authorities, serverName),
     warnings,
     problems,
   };
+}
+
+/** Something of a source, and what is shown of it. */
+interface Part<Read, Details> {
+  readonly read: Read;
+  readonly details: Details;
+}
+
+/** None where it cannot be read in all its parts, which becomes a problem. */
+function inspectPart<Read extends CertificateRequest, Details>(
+  problems: KeylessError[],
+  read: Read,
+  look: (read: Read) => Details,
+): Part<Read, Details>[] {
+  try {
+    return [{ read, details: look(read) }];
+  } catch (cause) {
+    if (!(cause instanceof KeylessError)) throw cause;
+    const message = `${printable(read.subject) || "no subject"}: ${cause.message}`;
+    problems.push(new KeylessError(cause.code, message, { cause }));
+    return [];
+  }
 }
 
 function inspectCertificate(certificate: Certificate): InspectedCertificate {
@@ -119,13 +123,22 @@ function inspectRequest(request: CertificateRequest): InspectedRequest {
   return { ...describeRequest(request), der: request.der };
 }
 
+/** A file may hold several leaves, though they make no chain: none is taken for verified unseen. */
 async function inspectChain(
-  certificates: readonly Certificate[],
-  details: readonly CertificateDetails[],
+  found: readonly Part<Certificate, InspectedCertificate>[],
   authorities: Authorities | undefined,
+  serverName: string | undefined,
 ): Promise<InspectedChain> {
+  const certificates = found.map(({ read }) => read);
+  const details = found.map((each) => each.details);
   const shape = await examineChain(certificates, details);
-  const trust = authorities && judgeTrust(certificates, shape.path[0]!, authorities);
+  const own = shape.path[0]!;
+  const leaves = [own, ...shape.unrelated.filter((each) => !mayVouch(details[each]!))];
+  const trust = authorities === undefined
+    ? []
+    : leaves.map((leaf) =>
+      judgeTrust(certificates, leaf, authorities, leaf === own ? serverName : undefined)
+    );
   return { ...shape, flaws: chainFlaws(shape), trust };
 }
 

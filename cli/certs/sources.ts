@@ -2,7 +2,13 @@ import { statSync } from "node:fs";
 import type { KeylessError } from "../../src/errors/errors.ts";
 import type { Bundle, BundleOptions } from "../../src/pki/bundle.ts";
 import { afterOthers } from "../../src/runtime/turn.ts";
-import { readDirectory, readFile, readPattern, readStdin } from "./sources_files.ts";
+import {
+  readConfigured,
+  readDirectory,
+  readFile,
+  readPattern,
+  readStdin,
+} from "./sources_files.ts";
 import { type HostOptions, isHost, readHost } from "./sources_host.ts";
 
 /** What one file or host has, or why it could not be read. */
@@ -13,15 +19,22 @@ export interface ReadSource {
   readonly source: string;
   /** Of a host: the whole chain that it presents, in its order. */
   readonly bundle: Bundle;
+  /** Of a host: the name that its certificate should be for. */
+  readonly serverName?: string;
   /** What a server said besides; one printable line each, which names the source. */
   readonly warnings: readonly string[];
+  readonly isOther?: IsOther;
 }
 
 export interface FailedSource {
   readonly source: string;
   /** Its message names the source. */
   readonly error: KeylessError;
+  readonly isOther?: IsOther;
 }
+
+/** Of a file that is not meant for certificates: with keys, requests or parameters alone. */
+type IsOther = true | undefined;
 
 export interface SourceOptions extends BundleOptions, HostOptions {}
 
@@ -36,12 +49,18 @@ export interface SourceOptions extends BundleOptions, HostOptions {}
  * Of what a directory or a pattern finds, files without certificates, such as keys, are passed over.
  *
  * @param sources each is read once, also where it is named twice
+ * @param configured files that a configuration names for certificates; they are read last
  */
 export async function* readSources(
   sources: readonly string[],
   options: SourceOptions,
+  configured: readonly string[] = [],
 ): AsyncGenerator<SourceResult> {
-  const plans = [...new Set(sources)].map((text) => ({ text, kind: kindOf(text) }));
+  const named = new Set(sources).difference(new Set(configured));
+  const plans: Plan[] = [
+    ...Array.from(named, (text) => ({ text, kind: kindOf(text) })),
+    ...Array.from(new Set(configured), (text) => ({ text, kind: "configured" as const })),
+  ];
   const hosts = plans.filter(({ kind }) => kind === "host").map(({ text }) => text);
   const looks = readHosts(hosts, options);
   for (const { text, kind } of plans) {
@@ -57,9 +76,19 @@ export async function* readSources(
   }
 }
 
+interface Plan {
+  readonly text: string;
+  readonly kind: Kind | "configured";
+}
+
 type Kind = "stdin" | "file" | "directory" | "host" | "pattern";
 
-const READERS = { file: readFile, directory: readDirectory, pattern: readPattern } as const;
+const READERS = {
+  file: readFile,
+  directory: readDirectory,
+  pattern: readPattern,
+  configured: readConfigured,
+} as const;
 
 function kindOf(text: string): Kind {
   if (text === "-") return "stdin";

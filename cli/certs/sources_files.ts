@@ -12,7 +12,12 @@ import type { SourceResult } from "./sources.ts";
 
 /** A file that was named: what it holds, certificates or not. */
 export function* readFile(path: string, options: BundleOptions): Generator<SourceResult> {
-  yield readOne(path, () => readBytes(path), options).result;
+  yield marked(readOne(path, () => readNamed(path), options));
+}
+
+/** A file that a configuration names for its certificates, whatever else it holds. */
+export function* readConfigured(path: string, options: BundleOptions): Generator<SourceResult> {
+  yield readOne(path, () => readRegularFile(path).bytes, options).result;
 }
 
 /** What comes on standard input, to its end. */
@@ -23,7 +28,7 @@ export async function readStdin(options: BundleOptions): Promise<SourceResult> {
   } catch (thrown) {
     return failed(STDIN, thrown);
   }
-  return readOne(STDIN, () => bytes, options).result;
+  return marked(readOne(STDIN, () => bytes, options));
 }
 
 /**
@@ -64,7 +69,7 @@ function* readFound(
   let isFound = false;
   for (const path of [...paths].sort()) {
     if (isDirectory(path)) continue;
-    const { result, counts } = readOne(path, () => readBytes(path), options);
+    const { result, counts } = readOne(path, () => readRegularFile(path).bytes, options);
     if (!counts) continue;
     isFound = true;
     yield result;
@@ -86,6 +91,10 @@ interface Reading {
   readonly result: SourceResult;
   /** Whether it holds certificates, or something that is meant for one. */
   readonly counts: boolean;
+}
+
+function marked({ result, counts }: Reading): SourceResult {
+  return counts ? result : { ...result, isOther: true };
 }
 
 /** The bytes may hold a private key: they are overwritten. */
@@ -121,12 +130,13 @@ function failed(source: string, thrown: unknown): SourceResult {
 }
 
 /** @throws KeylessError "FILE_READ" */
-function readBytes(path: string): Uint8Array {
+function readNamed(path: string): Uint8Array {
   try {
     return readRegularFile(path).bytes;
   } catch (thrown) {
     if (!(thrown instanceof KeylessError)) throw thrown;
-    const maybeHost = systemCode(thrown.cause) === "ENOENT" && HOST_NAME.test(path);
+    const maybeHost = systemCode(thrown.cause) === "ENOENT" && HOST_NAME.test(path) &&
+      !CERTIFICATE_NAME.test(path);
     const hint = maybeHost ? `; if it is a server, write ${path}:443` : "";
     throw new KeylessError(thrown.code, `${thrown.message}${hint}`, { cause: thrown.cause });
   }
@@ -134,22 +144,24 @@ function readBytes(path: string): Uint8Array {
 
 const HOST_NAME = /^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/i;
 
-/** @throws KeylessError "FILE_READ" */
+/** What comes may be a private key: the pieces of it are overwritten. */
 async function readStandardInput(): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let lengthBytes = 0;
   try {
     for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk);
       lengthBytes += chunk.length;
       if (lengthBytes > MAX_FILE_BYTES) throw tooLarge();
-      chunks.push(chunk);
     }
+    return Buffer.concat(chunks);
   } catch (cause) {
     if (cause instanceof KeylessError) throw cause;
     const why = `standard input cannot be read: ${systemReason(cause)}`;
     throw new KeylessError("FILE_READ", why, { cause });
+  } finally {
+    for (const chunk of chunks) chunk.fill(0);
   }
-  return new Uint8Array(Buffer.concat(chunks));
 }
 
 function tooLarge(): KeylessError {

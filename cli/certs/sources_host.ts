@@ -40,17 +40,18 @@ export function isHost(text: string): boolean {
 }
 
 /**
- * The certificates that a TLS server presents: TLS 1.2 or 1.3. Nothing of them is verified, for they
- * are only looked at. The connection ends with the handshake.
+ * The certificates that a TLS server presents: TLS 1.2 or 1.3. Nothing of them is verified, for
+ * they are only looked at. The connection ends with the handshake.
  */
 export async function readHost(text: string, options: HostOptions): Promise<SourceResult> {
   let source = text;
   try {
     const endpoint = endpointOf(text);
     source = endpointText(endpoint);
-    const { chain, refusal } = await look(endpoint, options);
+    const serverName = options.serverName ?? serverNameOf(endpoint);
+    const { chain, refusal } = await look(endpoint, serverName, options);
     const warnings = refusal === undefined ? [] : [refusalText(source, refusal, options)];
-    return { source, bundle: toBundle(chain), warnings };
+    return { source, bundle: toBundle(chain), serverName, warnings };
   } catch (error) {
     if (!(error instanceof KeylessError)) throw error;
     return { source, error };
@@ -74,10 +75,9 @@ interface Look {
   readonly refusal: unknown;
 }
 
-async function look(endpoint: Endpoint, options: HostOptions): Promise<Look> {
+async function look(endpoint: Endpoint, name: string, options: HostOptions): Promise<Look> {
   const { timeoutMs, clientContext } = options;
   const patience = { endpoint, timeoutMs, deadlineMs: performance.now() + timeoutMs };
-  const name = options.serverName ?? serverNameOf(endpoint);
   const raw = await reach(patience);
   const socket = connectTls({
     socket: raw,
@@ -120,9 +120,7 @@ async function shakeHands(
         socket.once("secureConnect", () => {
           const chain = presentedChain(socket);
           if (chain.length > 0) done({ chain, end: lastWord(socket) });
-          else {fail(
-              new TransportError("TLS_REFUSED", `${where} shows no certificate that can be read`),
-            );}
+          else fail(new TransportError("TLS_REFUSED", `${where} shows no readable certificate`));
         });
       },
     },

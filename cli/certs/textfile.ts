@@ -4,6 +4,7 @@ import {
   constants,
   fchmodSync,
   fsyncSync,
+  lstatSync,
   openSync,
   renameSync,
   rmSync,
@@ -13,23 +14,28 @@ import { dirname, join } from "node:path";
 import { KeylessError } from "../../src/errors/errors.ts";
 import { pathReason } from "../../src/errors/system.ts";
 import { namePath } from "../../src/keystore/key_failures.ts";
+import { irregularKind } from "../../src/keystore/read_file.ts";
 
 /**
  * Writes a file for node_exporter's textfile collector: whole or not at all, for everybody to read.
- * It is written under another name, which the collector passes over, and renamed; a symbolic link
- * of that name is replaced, what it points to stays.
+ * It is written under another name, which the collector passes over, and renamed: it replaces a
+ * regular file or nothing. Links are refused too, for /dev/stdout is one, and so might be what
+ * another user has put there.
  *
  * @throws KeylessError "FILE_WRITE"
  */
 export function writeTextfile(path: string, text: string): void {
   const making = join(dirname(path), `.keyless-${randomBytes(8).toString("hex")}.tmp`);
   try {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    const kind = found && irregularKind(found);
+    if (kind !== undefined) throw unwritable(path, `it is ${kind}; give a file's name`);
     writeNew(making, text);
     renameSync(making, path);
-  } catch (cause) {
-    rmSync(making, { force: true });
-    const message = `--textfile ${namePath(path)} cannot be written: ${pathReason(path, cause)}`;
-    throw new KeylessError("FILE_WRITE", message, { cause });
+  } catch (thrown) {
+    discard(making);
+    if (thrown instanceof KeylessError) throw thrown;
+    throw unwritable(path, pathReason(path, thrown), thrown);
   }
 }
 
@@ -49,4 +55,18 @@ function writeNew(path: string, text: string): void {
   } finally {
     closeSync(file);
   }
+}
+
+/** What stands in its way stood in that of the writing too, which is told. */
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // where no file can be made, none can be removed
+  }
+}
+
+function unwritable(path: string, why: string, cause?: unknown): KeylessError {
+  const message = `--textfile ${namePath(path)} cannot be written: ${why}`;
+  return new KeylessError("FILE_WRITE", message, { cause });
 }

@@ -1,5 +1,5 @@
 import type { Engine } from "../../src/crypto/engine.ts";
-import { verifyChain } from "../../src/crypto/libcrypto/verify_chain.ts";
+import { type ChainVerdict, verifyChain } from "../../src/crypto/libcrypto/verify_chain.ts";
 import type { Purpose } from "../../src/crypto/purposes.ts";
 import { KeylessError, messageOf } from "../../src/errors/errors.ts";
 import { printable } from "../../src/errors/printable.ts";
@@ -65,24 +65,35 @@ export type Trust =
   | { readonly verdict: "not checked"; readonly reason: string };
 
 /**
- * OpenSSL's verdict on the leaf of a file, with its other certificates to help.
+ * OpenSSL's verdict on a certificate of a file, with its other certificates to help.
  *
  * @param leaf its index
- * @throws KeylessError "CERTIFICATE_FORMAT" for what OpenSSL cannot read
+ * @param host the name that it must be for, if it was a server that showed it
  */
 export function judgeTrust(
   certificates: readonly Certificate[],
   leaf: number,
   { certificates: authorities, purpose, obstacle }: Authorities,
+  host?: string,
 ): Trust {
   if (obstacle !== undefined) return { verdict: "not checked", reason: obstacle };
   const certificate = certificates[leaf]!;
-  const { isValid, reason, depth, chain } = verifyChain({
-    certificate: certificate.der,
-    intermediates: certificates.filter((each) => each !== certificate).map(({ der }) => der),
-    authorities: authorities.map(({ der }) => der),
-    purpose,
-  });
+  try {
+    const verdict = verifyChain({
+      certificate: certificate.der,
+      intermediates: certificates.filter((each) => each !== certificate).map(({ der }) => der),
+      authorities: authorities.map(({ der }) => der),
+      purpose,
+      host,
+    });
+    return trustOf(certificate, verdict);
+  } catch (error) {
+    if (!(error instanceof KeylessError)) throw error;
+    return { verdict: "not checked", reason: error.message };
+  }
+}
+
+function trustOf(certificate: Certificate, { isValid, reason, depth, chain }: ChainVerdict): Trust {
   const path = chain.map((der) => parseCertificate(der));
   if (isValid) return { verdict: "verified", path: path.map(({ subject }) => subject) };
   const culprit = path[depth] ?? certificate;

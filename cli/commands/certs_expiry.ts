@@ -39,15 +39,25 @@ export function certsExpiryCommand(): CommandUnknownOpts {
       what: "for node_exporter, from a timer",
     },
   ]);
-  command.addHelpText("after", `\n${EXIT_RULE}`);
+  command.addHelpText("after", `\n${EXIT_RULE}\n\n${KEYS_RULE}`);
   return command;
 }
 
 const EXIT_RULE =
-  `That a certificate has expired is no error without --warn and --critical. Of several
-errors the highest code counts. With one of these flags, the exit codes are a Nagios check's:
-0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, which is also for usage and for sources that cannot be read;
-the first line sums up.`;
+  `Those are the codes without --warn and --critical: that a certificate has expired is no error
+then, and of several errors the highest code counts.
+
+Exit codes with --warn or --critical, those of a Nagios check:
+  0  OK        no certificate is due
+  1  WARNING   one has less left than --warn
+  2  CRITICAL  one has less left than --critical, or has expired
+  3  UNKNOWN   a source cannot be read, the command line is wrong, or anything else is in the way
+The first line of the output sums up.`;
+
+const KEYS_RULE =
+  `Files that are named one by one and hold something else, such as the keys among *.pem of a shell,
+are passed over with a warning where another source has a certificate, and errors where none has.
+What --config-file names must hold certificates.`;
 
 type Flags = ExpiryFlags & Readonly<Record<string, unknown>>;
 
@@ -56,8 +66,8 @@ async function expiry(named: readonly string[], flags: Flags): Promise<void> {
   const { readEntries } = await import("../certs/expiry_entries.ts");
   const { reportExpiry } = await import("../certs/expiry_report.ts");
   const { readSources } = await import("../certs/sources.ts");
-  const { sources, options, ...plan } = await readPlan(named, flags);
-  const reading = await readEntries(readSources(sources, options))
+  const { sources, configured, options, ...plan } = await readPlan(named, flags);
+  const reading = await readEntries(readSources(sources, options, configured))
     .finally(() => options.passphrase?.fill(0));
   process.exitCode = await reportExpiry(reading, plan, Date.now());
   if (reading.failures.some(({ error }) => error.code === "RESOLVE")) endWhenWritten();

@@ -28,7 +28,7 @@ export function certsInspectCommand(): CommandUnknownOpts {
     { line: "keyless certs inspect server.pem server.key", what: "and whether the key is its key" },
     {
       line: "keyless certs inspect --ca ca.pem --purpose server keys.example.com:2407",
-      what: "what a key server presents, and whether clients accept it",
+      what: "what a key server presents, and whether its chain verifies",
     },
     { line: "keyless certs inspect --format short /etc/keyless", what: "a line for each" },
     {
@@ -41,9 +41,13 @@ export function certsInspectCommand(): CommandUnknownOpts {
 }
 
 const EXIT_RULE =
-  `A source that cannot be read gives its exit code. Else 1 says that a check failed:
-a certificate is not valid today, OpenSSL refuses a chain, or with --ca cannot be asked, or a private
-key belongs to no certificate and no signing request among the sources. Warnings alone give 0.`;
+  `A source that cannot be read gives its exit code, of several the highest. Else 1 says that a
+check failed: a certificate is not valid today, OpenSSL refuses a chain, or with --ca cannot be
+asked, or a private key belongs to no certificate and no signing request among the sources.
+Warnings alone give 0.
+
+The verdict of --ca is that of openssl verify; a server's certificate must also be for the host, or
+for --server-name. With --purpose server or client, an extended key usage of "any" is not accepted.`;
 
 async function inspectSources(named: readonly string[], flags: Flags): Promise<void> {
   const { readSourceOptions } = await import("../certs/source_options.ts");
@@ -64,9 +68,9 @@ async function inspectSources(named: readonly string[], flags: Flags): Promise<v
       if ("error" in result) failed.push(result);
       else read.push(result);
     }
-    const { inspections, failures } = await inspect(read, authorities);
-    const inspected = { inspections, failures: [...failed, ...failures] };
-    process.exitCode = reportInspection(inspected, { format, debug: debug === true, warnings });
+    const inspections = await inspect(read, authorities);
+    const options = { format, debug: debug === true, warnings };
+    process.exitCode = reportInspection(inspections, failed, options);
   } finally {
     passphrase?.fill(0);
   }

@@ -22,6 +22,7 @@ import type { Observation } from "../observe.ts";
 import { printText, wantsColour } from "../output.ts";
 import type { PreparedServer } from "../prepare.ts";
 import { createProgress } from "../progress.ts";
+import { logRuntimeWarnings } from "../runtime_warnings.ts";
 import { addSettingOptions } from "../setting_options.ts";
 import { endThoughExporting, startTracing } from "../start_tracing.ts";
 import { type Stop, stopSignal } from "../stop_signal.ts";
@@ -53,6 +54,7 @@ async function serve(options: Readonly<Record<string, unknown>>): Promise<void> 
   const { settings } = loaded;
   const { RecentProblems } = await import("../../src/telemetry/recent_problems.ts");
   const log = new RecentProblems(await openLog(settings));
+  logRuntimeWarnings(log);
   const stop = stopSignal(log, dev !== undefined);
   for (const warning of loaded.warnings) log.warn({ event: "configuration" }, warning);
   const maxConnections = hardenProcess(settings, log);

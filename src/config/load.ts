@@ -77,7 +77,7 @@ export function resolveSettings(
     origins: Object.fromEntries(
       SETTING_KEYS.map((key) => [key, chosen.get(key)?.origin ?? "default"]),
     ) as Record<SettingKey, string>,
-    warnings: [...warnings, ...warnOfLater(chosen), ...warnOfNoStatus(settings, chosen)],
+    warnings: [...warnings, ...warnOfLater(chosen), ...warnOfIdle(settings, chosen)],
     configFile: file?.path,
   };
 }
@@ -154,14 +154,19 @@ function isOpenAndPlain(status: string): boolean {
   return address?.kind === "tcp" && !address.tls && !isLoopback(address.host);
 }
 
-/** Switches of the status port, where there is none. */
-function warnOfNoStatus(settings: Settings, chosen: Chosen): string[] {
-  const idle = [...POWERS, "enable_heap_profile" as const].filter((key) => settings[key]);
-  if (settings.status !== "") return [];
-  return idle.map((key) => {
-    const place = chosen.get(key)?.place ?? "default";
-    return `${place}: ${key} has no effect without status; set --status too`;
-  });
+/** Switches of the status port, where there is none, or without the switch that they need. */
+function warnOfIdle(settings: Settings, chosen: Chosen): string[] {
+  const { status, enable_pprof, enable_heap_profile } = settings;
+  const place = (key: SettingKey) => chosen.get(key)?.place ?? "default";
+  if (status === "") {
+    const idle = [...POWERS, "enable_heap_profile" as const].filter((key) => settings[key]);
+    return idle.map((key) =>
+      `${place(key)}: ${key} has no effect without status; set --status too`
+    );
+  }
+  if (!enable_heap_profile || enable_pprof) return [];
+  const key = "enable_heap_profile";
+  return [`${place(key)}: ${key} has no effect without enable_pprof; set --enable-pprof too`];
 }
 
 function warnOfLater(chosen: Chosen): string[] {

@@ -187,7 +187,7 @@ export const SETTINGS = {
   enable_heap_profile: {
     kind: "switch",
     default: false,
-    help: "heap profiles too: what is alive by type; taking one stops the server for moments",
+    help: "heap profiles too: what is alive by type; taking one stops the server for seconds",
   },
   enable_shutdown: {
     kind: "switch",

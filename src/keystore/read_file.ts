@@ -43,15 +43,22 @@ export function openToOthers({ mode }: Pick<FileContents, "mode">): string | und
   return `is open to others (mode 0${mode.toString(8)}); chmod 600 it`;
 }
 
+/** What stands there instead of a regular file: "a FIFO, not a regular file"; undefined of one. */
+export function irregularKind(found: Stats): string | undefined {
+  if (found.isFile()) return undefined;
+  if (found.isDirectory()) return "a directory, not a file";
+  if (found.isSymbolicLink()) return "a symbolic link, not a regular file";
+  if (found.isFIFO()) return "a FIFO, not a regular file";
+  if (found.isSocket()) return "a socket, not a regular file";
+  return "a device, not a regular file";
+}
+
 /** What a key file may have, certificates as well: all public authorities are a fifth of it. */
 export const MAX_FILE_BYTES = MAX_KEY_FILE_BYTES;
 
 function checkKind(found: Stats): void {
-  if (found.isFile()) return;
-  if (found.isDirectory()) throw unreadable("is a directory, not a file");
-  if (found.isFIFO()) throw unreadable("is a FIFO, not a regular file");
-  if (found.isSocket()) throw unreadable("is a socket, not a regular file");
-  throw unreadable("is a device, not a regular file");
+  const kind = irregularKind(found);
+  if (kind !== undefined) throw unreadable(`is ${kind}`);
 }
 
 function readAll(file: number, sizeBytes: number): Uint8Array {

@@ -15,16 +15,15 @@ import { type Extensions, readExtensions } from "./extensions.ts";
 import { describeKey, type KeyDetails } from "./key_details.ts";
 import { readSerialNumber, type SerialNumber } from "./serial_number.ts";
 import { readSignatureAlgorithm, type SignatureAlgorithm } from "./signature_algorithm.ts";
+import type { Validity } from "./validity.ts";
 import { x509 } from "./x509.ts";
 
 /** What a certificate says. Texts are as they stand there: any characters. */
-export interface CertificateDetails extends RequestDetails {
+export interface CertificateDetails extends RequestDetails, Validity {
   /** 1, 2 or 3. */
   readonly version: number;
   readonly serial: SerialNumber;
   readonly issuer: DistinguishedName;
-  readonly notBefore: Date;
-  readonly notAfter: Date;
   /** 32 bytes. */
   readonly sha256: Uint8Array;
   /** 20 bytes. */

@@ -65,6 +65,21 @@ export function certificateGauge(certificate: Certificate, source: string): Cert
   };
 }
 
+/**
+ * One gauge for each series, in their order. The labels do not tell all certificates apart: of one
+ * file, two may have the same serial number and names, from different issuers or a careless one. All
+ * of a file is in use, so the one that expires first is that which an alert must not miss.
+ */
+export function firstToExpire(gauges: Iterable<CertificateGauge>): CertificateGauge[] {
+  const series = new Map<string, CertificateGauge>();
+  for (const gauge of gauges) {
+    const key = JSON.stringify(gauge.labels);
+    const known = series.get(key);
+    if (known === undefined || gauge.value < known.value) series.set(key, gauge);
+  }
+  return [...series.values()];
+}
+
 /** In UTF-16 units. */
 export const MAX_LABEL_LENGTH = 1_024;
 /** A hundred names of eighty characters. */

@@ -1,14 +1,14 @@
-import { fromBER } from "asn1js";
+import { type AsnType, fromBER } from "asn1js";
 import { KeylessError } from "../errors/errors.ts";
 import { derOf, pemBlocks } from "./pem.ts";
+import { readValidity } from "./times.ts";
+import type { Validity } from "./validity.ts";
 import { x509 } from "./x509.ts";
 
 /** What is read of a certificate. */
-export interface Certificate {
+export interface Certificate extends Validity {
   /** RFC 4514 text, "CN=leaf, O=Example"; may be empty, and may hold any character. */
   readonly subject: string;
-  readonly notBefore: Date;
-  readonly notAfter: Date;
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: Uint8Array;
   /** The whole certificate. */
@@ -33,9 +33,10 @@ export function readCertificates(file: Uint8Array): [Certificate, ...Certificate
 
 /** @throws KeylessError "CERTIFICATE_FORMAT" */
 export function parseCertificate(der: Uint8Array): Certificate {
-  return parse("certificate", der, (bytes) => {
-    const { subject, notBefore, notAfter, publicKey } = new x509.X509Certificate(bytes);
-    return { subject, notBefore, notAfter, spki: new Uint8Array(publicKey.rawData), der: bytes };
+  return parse("certificate", der, (bytes, syntax) => {
+    const { subject, publicKey } = new x509.X509Certificate(bytes);
+    const spki = new Uint8Array(publicKey.rawData);
+    return { subject, ...readValidity(syntax), spki, der: bytes };
   });
 }
 
@@ -57,14 +58,20 @@ export const REQUEST_LABELS: ReadonlySet<string> = new Set([
   "NEW CERTIFICATE REQUEST",
 ]);
 
-function parse<T>(what: string, der: Uint8Array, read: (der: Uint8Array<ArrayBuffer>) => T): T {
+function parse<T>(
+  what: string,
+  der: Uint8Array,
+  read: (der: Uint8Array<ArrayBuffer>, syntax: AsnType) => T,
+): T {
   let why = "it is not DER";
   try {
+    const { offset, result } = fromBER(der);
     // the library takes other encodings for DER too, and overlooks what follows the value
-    if (der[0] !== SEQUENCE || fromBER(der).offset !== der.length) throw new Error(why);
+    if (der[0] !== SEQUENCE || offset !== der.length) throw new Error(why);
     why = "its DER is damaged, or something else";
-    return read(new Uint8Array(der));
+    return read(new Uint8Array(der), result);
   } catch (cause) {
+    if (cause instanceof KeylessError) throw cause;
     throw new KeylessError("CERTIFICATE_FORMAT", `not a ${what} that can be read: ${why}`, {
       cause,
     });

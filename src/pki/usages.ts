@@ -1,24 +1,28 @@
-import { x509 } from "./x509.ts";
+import { KeylessError } from "../errors/errors.ts";
+import { describeCertificate } from "./certificate_details.ts";
+import { parseCertificate } from "./certificates.ts";
+import { mayBeFor } from "./flaws.ts";
 
 /**
- * Whether a certificate may be shown by a TLS client: it says so, or does not say what it is for
- * (RFC 5280 4.2.1.12).
+ * Whether a certificate may be shown by a TLS client, as `mayBeFor` has it; true as well of one that
+ * cannot be read, of which nothing is known.
  *
- * @param der a certificate that was parsed before
+ * @param der a certificate that some TLS library has accepted
  */
 export function mayAuthenticateClients(der: Uint8Array): boolean {
-  return allows(der, x509.ExtendedKeyUsage.clientAuth);
+  return allows(der, "clientAuth");
 }
 
 /** Whether a certificate may be shown by a TLS server; else as `mayAuthenticateClients`. */
 export function mayAuthenticateServers(der: Uint8Array): boolean {
-  return allows(der, x509.ExtendedKeyUsage.serverAuth);
+  return allows(der, "serverAuth");
 }
 
-const ANY_USAGE = "2.5.29.37.0";
-
-function allows(der: Uint8Array, usage: string): boolean {
-  const certificate = new x509.X509Certificate(new Uint8Array(der));
-  const usages = certificate.getExtension(x509.ExtendedKeyUsageExtension)?.usages.map(String);
-  return usages === undefined || usages.includes(usage) || usages.includes(ANY_USAGE);
+function allows(der: Uint8Array, usage: "serverAuth" | "clientAuth"): boolean {
+  try {
+    return mayBeFor(usage, describeCertificate(parseCertificate(der)));
+  } catch (error) {
+    if (error instanceof KeylessError) return true;
+    throw error;
+  }
 }

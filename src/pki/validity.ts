@@ -1,7 +1,8 @@
-import type { Certificate } from "./certificates.ts";
-
-/** How long a certificate is valid. */
-export type Validity = Pick<Certificate, "notBefore" | "notAfter">;
+/** How long a certificate is valid: from the first second to the last, with both. */
+export interface Validity {
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
 
 /**
  * What is wrong with the dates of a certificate now, to follow its name; none of one that is valid.

@@ -51,6 +51,8 @@ const SYMBOLS = {
   X509_STORE_add_cert: ["int", "pointer", "pointer"],
   X509_STORE_free: ["void", "pointer"],
   X509_STORE_new: ["pointer"],
+  X509_VERIFY_PARAM_set1_host: ["int", "pointer", "buffer", "size"],
+  X509_VERIFY_PARAM_set1_ip_asc: ["int", "pointer", "buffer"],
   X509_VERIFY_PARAM_set_purpose: ["int", "pointer", "int"],
   X509_verify_cert: ["int", "pointer"],
 } as const satisfies SymbolTable;

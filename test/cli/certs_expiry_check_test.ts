@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import fc from "fast-check";
 import {
   checkAll,
   performanceData,
@@ -98,6 +99,46 @@ describe("readThresholds", () => {
       });
     }
   });
+});
+
+test("any text is a threshold or a usage error", () => {
+  const taken = fc.integer({ min: 0, max: 10_000 }).chain((n) =>
+    fc.constantFrom(
+      { text: `${n}d`, leftMs: n * DAY_MS },
+      { text: `${n}h`, leftMs: n * 3_600_000 },
+      { text: `${n % 101}%`, share: (n % 101) / 100 },
+      { text: `${n / 100}%`, share: n / 100 / 100 },
+    )
+  );
+  fc.assert(fc.property(taken, (expected) => {
+    assert.deepEqual(readThresholds({ warn: expected.text }), {
+      warn: expected,
+      critical: undefined,
+    });
+  }));
+  const units = fc.constantFrom("%", "d", "h", "s", "%%", " %", "", "-", ".", "e1%");
+  const some = fc.tuple(fc.oneof(fc.integer().map(String), fc.double().map(String)), units);
+  const text = fc.oneof(some.map((parts) => parts.join("")), fc.string({ unit: "binary" }));
+  fc.assert(fc.property(text, (warn) => {
+    try {
+      const threshold = readThresholds({ warn })?.warn;
+      assert.ok(threshold !== undefined);
+      if ("share" in threshold) assert.ok(threshold.share >= 0 && threshold.share <= 1);
+      else assert.ok(threshold.leftMs >= 0 && Number.isFinite(threshold.leftMs));
+    } catch (thrown) {
+      assert.ok(thrown instanceof KeylessError, String(thrown));
+      assert.equal(thrown.code, "USAGE");
+    }
+  }));
+});
+
+test("of two thresholds of a kind, the critical one is never the greater", () => {
+  const amount = fc.integer({ min: 0, max: 100 });
+  fc.assert(fc.property(amount, amount, fc.constantFrom("d", "%"), (warn, critical, unit) => {
+    const read = () => readThresholds({ warn: `${warn}${unit}`, critical: `${critical}${unit}` });
+    if (critical > warn) assert.throws(read, /exchange the two/);
+    else assert.equal(read()?.critical?.text, `${critical}${unit}`);
+  }));
 });
 
 describe("stateOf", () => {

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { lstatSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { Authority } from "../../src/pki/authority.ts";
-import { type CliOptions, type CliResult, runCli } from "../support/cli.ts";
-import { openssl } from "../support/openssl.ts";
+import { type CliResult, runCli } from "../support/cli.ts";
+import { runHere } from "./run_here.ts";
+import { certify } from "../support/certificates.ts";
+import { genpkey, openssl } from "../support/openssl.ts";
+import { parseSamples, sampleValue } from "../support/metrics.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
 
 const SLOW = { timeout: 60_000 };
@@ -34,14 +39,23 @@ before(async () => {
 });
 after(() => dir.remove());
 
-function expiry(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  return runCli(["certs", "expiry", ...args], { cwd: dir.path, ...options });
+function expiry(args: readonly string[]): Promise<CliResult> {
+  return runHere(["certs", "expiry", ...args], dir.path);
+}
+
+function readingInput(input: Uint8Array): Promise<CliResult> {
+  return runCli(["certs", "expiry", "-"], { input });
 }
 
 /** Prometheus's own verdict on a text of metrics; throws where it has one. */
 function promtool(text: string): string {
   const options = { input: text, stdio: "pipe", encoding: "utf8" } as const;
   return execFileSync("promtool", ["check", "metrics"], options);
+}
+
+/** What stands in a directory, each with its kind. */
+function listed(path: string): string[] {
+  return readdirSync(path).sort().map((name) => `${name} ${lstatSync(`${path}/${name}`).mode}`);
 }
 
 /** The series of a certificate that `openssl x509` reads. */
@@ -106,11 +120,10 @@ describe("metrics", () => {
   });
 
   test("come from standard input too, which is bounded", SLOW, async () => {
-    const input = readFileSync(dir.at("good.pem"));
-    const { code, stdout } = await expiry(["-"], { input });
+    const { code, stdout } = await readingInput(readFileSync(dir.at("good.pem")));
     assert.equal(code, 0);
     assert.match(stdout, /source="-",.*cn="good\.example"/);
-    const endless = await expiry(["-"], { input: new Uint8Array(3 * 2 ** 20) });
+    const endless = await readingInput(new Uint8Array(3 * 2 ** 20));
     assert.equal(endless.code, 2);
     assert.match(endless.stderr, /-: standard input is too large/);
   });
@@ -144,6 +157,16 @@ test("--config-file adds the server's certificates, by the paths that it names",
   assert.match(missing.stderr, /keyless_cacert\.pem: .*no such file/);
 });
 
+test("what --config-file names is a file, whatever it looks like", SLOW, async () => {
+  for (const name of ["keys.example", "localhost:1", "*.pem", "-"]) {
+    const lines = `auth_cert: ${JSON.stringify(name)}\ncloudflare_ca_cert: ca.pem\n`;
+    const { code, stderr } = await expiry(["-c", dir.write("odd.yaml", lines)]);
+    assert.equal(code, 2);
+    const line = `keyless certs expiry: ${name}: cannot be read: no such file or directory`;
+    assert.equal(stderr, `${line} (looked in ${dir.path})\n`);
+  }
+});
+
 test("the table begins with what expires first", SLOW, async () => {
   const { code, stdout } = await expiry([
     "--format",
@@ -160,6 +183,100 @@ test("the table begins with what expires first", SLOW, async () => {
     "20 soon.example soon.pem",
     "90 good.example good.pem",
   ]);
+});
+
+describe("certificates with the same labels", () => {
+  const both = ["--warn", "150d", "--critical", "20d"];
+  before(() => {
+    const key = dir.write("twin.key", genpkey("-algorithm", "ED25519"));
+    const made = (days: number) => {
+      const options = ["-set_serial", "7", "-days", String(days)];
+      return new TextDecoder().decode(certify(dir, key, { subject: "/CN=twin", options }));
+    };
+    const [early, late] = [made(100), made(200)];
+    dir.write("early-first.pem", early + late);
+    dir.write("late-first.pem", late + early);
+    dir.write("late-twice.pem", late + late);
+  });
+
+  for (const file of ["early-first.pem", "late-first.pem"]) {
+    test(`are all checked and shown, in ${file}`, SLOW, async () => {
+      const { code, stdout } = await expiry([...both, file]);
+      const [summary = "", ...table] = stdout.trimEnd().split("\n");
+      assert.equal(code, 1);
+      assert.match(summary, /^WARNING: 1 of 2 certificates expires within 150d: twin in \d+ days/);
+      assert.match(summary, / certificates=2 /);
+      assert.deepEqual(table.slice(1).map((line) => /twin/.test(line)), [true, true]);
+      const json = JSON.parse((await expiry([...both, "--json", file])).stdout);
+      const states = json.certificates.map(({ state }: { state: string }) => state);
+      assert.deepEqual(states, ["WARNING", "OK"]);
+    });
+
+    test(`are one series, of that which expires first, in ${file}`, SLOW, async () => {
+      const { stdout } = await expiry([file]);
+      promtool(stdout);
+      const { certificates } = JSON.parse((await expiry(["--json", file])).stdout);
+      const samples = parseSamples(stdout);
+      const value = sampleValue(samples, "certificate_expiration_timestamp_seconds");
+      assert.equal(value, certificates[0].notAfterSeconds);
+      assert.ok(value < certificates[1].notAfterSeconds);
+    });
+  }
+
+  test("count once where they are the same, and their source is read twice", SLOW, async () => {
+    const { stdout } = await expiry([...both, "late-twice.pem"]);
+    assert.match(stdout, /^OK: 1 certificate: twin .* certificates=1 /);
+    const twice = makeTempDir();
+    const file = twice.write("a.pem", readFileSync(dir.at("late-first.pem")));
+    const two = await expiry([...both, twice.path, file]);
+    assert.match(two.stdout, /^WARNING: 1 of 2 certificates/);
+    twice.remove();
+  });
+});
+
+describe("files without certificates", () => {
+  const PASS = ["-pass", "pass:secret"];
+  const others = ["good.key", "encrypted.pem", "params.pem", "request.csr"];
+  before(() => {
+    dir.write("encrypted.pem", genpkey("-algorithm", "ED25519", "-aes-128-cbc", ...PASS));
+    dir.write("params.pem", openssl(["ecparam", "-name", "prime256v1"]));
+    const request = ["req", "-new", "-key", dir.at("good.key"), "-subj", "/CN=request"];
+    dir.write("request.csr", openssl(request));
+  });
+
+  test("that a shell's pattern names too are passed over with a warning", SLOW, async () => {
+    const { code, stdout, stderr } = await expiry(["--warn", "30d", ...others, "good.pem"]);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /^OK: 1 certificate: good\.example .* certificates=1 read_errors=0$/m);
+    const warnings = stderr.trimEnd().split("\n");
+    assert.deepEqual(
+      warnings,
+      others.map((name) =>
+        `keyless certs expiry: warning: ${name}: no certificate in it, but a key or the like; ` +
+        "it is passed over"
+      ),
+    );
+    const broken = await expiry(["--warn", "30d", "good.key", "good.pem", "broken.pem"]);
+    assert.match(broken.stdout, /^UNKNOWN: 1 of 2 sources cannot be read: broken\.pem/);
+    assert.match(broken.stderr, /warning: good\.key/);
+  });
+
+  test("are errors where no other has one", SLOW, async () => {
+    const { code, stdout, stderr } = await expiry(others);
+    assert.equal(code, 2);
+    assert.match(stdout, /^certificate_read_errors 4$/m);
+    for (const name of others) assert.ok(stderr.includes(`expiry: ${name}: `), stderr);
+    const alone = await expiry(["--warn", "30d", "good.key", "missing.pem"]);
+    assert.match(alone.stdout, /^UNKNOWN: 2 of 2 sources cannot be read: good\.key: no cert/);
+  });
+
+  test("are errors where the configuration names them", SLOW, async () => {
+    const lines = "auth_cert: good.key\ncloudflare_ca_cert: ca.pem\n";
+    const file = dir.write("key-as-certificate.yaml", lines);
+    const { code, stdout } = await expiry(["--warn", "30d", "-c", file, "good.pem", "good.key"]);
+    assert.equal(code, 3);
+    assert.match(stdout, /^UNKNOWN: 1 of 3 sources cannot be read: good\.key: no certificate/);
+  });
 });
 
 describe("--json", () => {
@@ -209,7 +326,8 @@ describe("--warn and --critical", () => {
         [["--warn", "100%", "good.pem"], 1, /^WARNING/],
         [[...both, "good.pem", "broken.pem"], 3, /^UNKNOWN: 1 of 2 sources cannot be read: broken/],
         [[...both, "very-soon.pem", "missing.pem"], 3, /^UNKNOWN: .*; 1 of 1 .* within 7d: very-/],
-        [[...both, "no-certificate.key"], 3, /^UNKNOWN/],
+        [[...both, "no-certificate.key"], 3, /^UNKNOWN: 1 of 1 sources cannot be read/],
+        [[...both, "good.key"], 3, /^UNKNOWN: .*good\.key: no certificate in it, but keys alone/],
       ] as const
     ) {
       const result = await expiry(args);
@@ -217,7 +335,7 @@ describe("--warn and --critical", () => {
       const [first = "", second] = result.stdout.split("\n");
       assert.match(first, line);
       assert.match(first, / \| (?:days_left=\S+ )?certificates=\d+ read_errors=\d+$/);
-      assert.match(second!, /^EXPIRES/);
+      assert.match(second!, /certificates=0/.test(first) ? /^$/ : /^EXPIRES/);
     }
   });
 
@@ -274,14 +392,44 @@ describe("--textfile", () => {
     promtool(text);
   });
 
-  test("replaces a link, and leaves what it points to", SLOW, async () => {
-    const target = dir.write("precious", "precious");
-    symlinkSync(target, dir.at("link.prom"));
-    const { code } = await expiry(["--textfile", dir.at("link.prom"), "good.pem", "broken.pem"]);
+  test("has the read errors too", SLOW, async () => {
+    const { code } = await expiry(["--textfile", "errors.prom", "good.pem", "broken.pem"]);
     assert.equal(code, 2);
-    assert.equal(readFileSync(target, "utf8"), "precious");
-    assert.ok(lstatSync(dir.at("link.prom")).isFile());
-    assert.match(readFileSync(dir.at("link.prom"), "utf8"), /^certificate_read_errors 1$/m);
+    assert.match(readFileSync(dir.at("errors.prom"), "utf8"), /^certificate_read_errors 1$/m);
+  });
+
+  test("replaces nothing but regular files", SLOW, async () => {
+    const odd = makeTempDir();
+    execFileSync("mkfifo", [odd.at("fifo.prom")]);
+    const precious = odd.write("precious", "precious");
+    symlinkSync(precious, odd.at("link.prom"));
+    symlinkSync(odd.at("fifo.prom"), odd.at("fifo-link.prom"));
+    symlinkSync("nowhere", odd.at("stale.prom"));
+    const server = createServer().listen(odd.at("socket.prom"));
+    await once(server, "listening");
+    const before = listed(odd.path);
+    for (
+      const [name, kind] of [
+        [".", "directory"],
+        ["fifo.prom", "FIFO"],
+        ["socket.prom", "socket"],
+        ["link.prom", "symbolic link"],
+        ["fifo-link.prom", "symbolic link"],
+        ["stale.prom", "symbolic link"],
+      ] as const
+    ) {
+      const path = odd.at(name);
+      const { code, stdout, stderr } = await expiry(["--textfile", path, "good.pem"]);
+      assert.deepEqual([code, stdout], [2, ""], name);
+      assert.match(stderr, new RegExp(`cannot be written: it is a ${kind}, not a .*file; give a`));
+      assert.deepEqual(listed(odd.path), before, name);
+      const check = await expiry(["--warn", "1d", "--textfile", path, "good.pem"]);
+      assert.equal(check.code, 3);
+      assert.match(check.stdout, new RegExp(`^UNKNOWN: --textfile .* it is a ${kind}`));
+    }
+    assert.equal(readFileSync(precious, "utf8"), "precious");
+    server.close();
+    odd.remove();
   });
 
   test("that cannot be written is an error, and leaves nothing behind", SLOW, async () => {

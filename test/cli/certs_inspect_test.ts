@@ -6,9 +6,11 @@ import { after, before, describe, test } from "node:test";
 import { toHex } from "../../src/bytes/hex.ts";
 import { UNSAFE_CHARACTERS } from "../../src/errors/printable.ts";
 import { readCertificates } from "../../src/pki/certificates.ts";
-import { certify } from "../support/certificates.ts";
-import { type CliResult, runCli } from "../support/cli.ts";
+import { certify, withDamagedPoint } from "../support/certificates.ts";
+import type { CliResult } from "../support/cli.ts";
+import { runHere } from "./run_here.ts";
 import { keyOf, openssl, PASSOUT, PASSPHRASE } from "../support/openssl.ts";
+import { closedPort } from "../support/plain_server.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
 
 let dir: TempDir;
@@ -49,7 +51,7 @@ after(() => dir.remove());
 const CA = "basicConstraints=critical,CA:TRUE";
 
 async function inspect(...args: string[]): Promise<CliResult> {
-  return await runCli(["certs", "inspect", ...args]);
+  return await runHere(["certs", "inspect", ...args]);
 }
 
 /** The columns that a label stands in front of, by their label. */
@@ -76,6 +78,13 @@ describe("certs inspect shows", () => {
     assert.equal(row(stdout, "issuer"), "O=Example, CN=root");
     assert.equal(row(stdout, "chain"), "1 → 2: up to a root that is signed by itself");
     assert.ok(stdout.includes(`belongs to certificate CN=server of ${files.chain}`));
+  });
+
+  test("a negative serial number as openssl does", async () => {
+    const certificate = certify(dir, files.key, { options: ["-set_serial", "-5"] });
+    const { stdout } = await inspect(dir.write("negative.pem", certificate));
+    assert.equal(row(stdout, "serial"), "-5 (-0x05)");
+    assert.match(stdout, /warning +has a serial number that is not above 0/);
   });
 
   test("a signing request", async () => {
@@ -151,8 +160,31 @@ describe("certs inspect checks", () => {
     assert.equal(code, 1);
     assert.match(row(stdout, "trust") ?? "", /refused: self-signed.*not among the authorities/);
     const json = JSON.parse((await inspect("--json", "--ca", files.expired, files.chain)).stdout);
-    assert.equal(json.sources[0].chain.trust.verdict, "refused");
-    assert.match(json.sources[0].chain.trust.reason, /^self-signed/);
+    const [trust, ...others] = json.sources[0].chain.trust;
+    assert.deepEqual(others, []);
+    assert.equal(trust.verdict, "refused");
+    assert.match(trust.reason, /^self-signed/);
+  });
+
+  test("each leaf of a file: none is verified unseen", async () => {
+    const stray = certify(dir, files.key, { subject: "/CN=stray" });
+    const path = dir.write("two.pem", Buffer.concat([readFileSync(files.chain), stray]));
+    const { code, stdout } = await inspect("--ca", files.root, path);
+    assert.equal(code, 1);
+    assert.match(stdout, /trust +verified: CN=server → .*\n +trust +refused: .*\(CN=stray\)/);
+    const short = await inspect("--ca", files.root, "--format", "short", path);
+    assert.match(short.stderr, /two\.pem: the chain is refused: self-signed.*\(CN=stray\)/);
+  });
+
+  test("no chain of a certificate that OpenSSL cannot read, which is shown all the same", async () => {
+    const plain = certify(dir, files.key, { options: ["-set_serial", "0x7f80"] });
+    const padded = Buffer.from(readCertificates(plain)[0].der);
+    padded[padded.indexOf(Buffer.from([0x02, 0x02, 0x7f, 0x80])) + 2] = 0xff;
+    const path = dir.write("padded.der", padded);
+    const { code, stdout } = await inspect("--ca", files.root, path);
+    assert.equal(code, 1);
+    assert.match(row(stdout, "trust") ?? "", /^not checked: OpenSSL .*: illegal padding$/);
+    assert.match(stdout, /CN=leaf/);
   });
 
   test("dates: what has expired exits 1, and says since when", async () => {
@@ -223,6 +255,25 @@ describe("certs inspect shows the others, says which failed and why, and exits 2
     assert.equal(code, 2);
     assert.match(stdout, /CN=root/);
     assert.match(stderr, /mixed: PEM block 2 \("CERTIFICATE"\): not a certificate/);
+  });
+
+  test("also a certificate with a damaged key, of several", async () => {
+    const [root] = readCertificates(readFileSync(files.root));
+    const [leaf] = readCertificates(readFileSync(files.chain));
+    const bytes = [withDamagedPoint(leaf.der), root.der]
+      .map((der) => openssl(["base64"], der))
+      .map((body) => ["-----BEGIN CERTIFICATE-----\n", body, "-----END CERTIFICATE-----\n"])
+      .flat().map((part) => Buffer.from(part as string));
+    const { code, stdout, stderr } = await inspect(dir.write("point", Buffer.concat(bytes)));
+    assert.equal(code, 2);
+    assert.match(stdout, /CN=root/);
+    assert.match(stderr, /point: CN=server: a certificate whose parts cannot be read: /);
+  });
+
+  test("of several codes the highest", async () => {
+    const port = await closedPort();
+    const { code } = await inspect(`127.0.0.1:${port}`, dir.write("empty", ""));
+    assert.equal(code, 3);
   });
 
   test("a --ca that holds no certificate stops it", async () => {

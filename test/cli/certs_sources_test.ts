@@ -1,16 +1,20 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, mkdirSync, symlinkSync, truncateSync } from "node:fs";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { createServer, type TlsOptions } from "node:tls";
 import { after, before, describe, test } from "node:test";
+import fc from "fast-check";
 import { readSources, type SourceOptions, type SourceResult } from "../../cli/certs/sources.ts";
-import { createContext } from "../../cli/certs/sources_host.ts";
+import { createContext, isHost } from "../../cli/certs/sources_host.ts";
 import { Authority, type Issued } from "../../src/pki/authority.ts";
+import { toHex } from "../../src/bytes/hex.ts";
+import { readCertificates } from "../../src/pki/certificates.ts";
 import { selectEngine } from "../../src/crypto/select_engine.ts";
 import { MAX_FILE_BYTES } from "../../src/keystore/read_file.ts";
+import { resultOf } from "../support/cli.ts";
 import { genpkey, openssl } from "../support/openssl.ts";
 import { closedPort, plainServer } from "../support/plain_server.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
@@ -116,6 +120,7 @@ describe("files", () => {
       await refusal("keys.example.net"),
       /if it is a server, write keys.example.net:443/,
     );
+    assert.match(await refusal("leaf.pem"), /no such file[^;]*$/);
   });
 });
 
@@ -204,6 +209,23 @@ describe("directories and patterns", () => {
   });
 });
 
+test("a name with a port or a scheme is a server's; paths and patterns are none", () => {
+  const port = fc.integer({ min: 0, max: 99_999 });
+  const name = fc.stringMatching(/^[a-z0-9.-]{1,30}$/);
+  const ipv6 = fc.ipV6().map((address) => `[${address}]`);
+  fc.assert(fc.property(fc.oneof(name, ipv6), port, (host, port) => {
+    assert.equal(isHost(`${host}:${port}`), true);
+    assert.equal(isHost(`tls://${host}`), true);
+    assert.equal(isHost(`./${host}:${port}`), false);
+    assert.equal(isHost(`${host}*:${port}`), false);
+    assert.equal(isHost(host), false);
+  }));
+  fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
+    if (!text.includes(":")) assert.equal(isHost(text), false);
+    else assert.equal(typeof isHost(text), "boolean");
+  }));
+});
+
 describe("servers", () => {
   /** A TLS server that presents what it is given; its port. */
   async function listen(
@@ -240,9 +262,19 @@ describe("servers", () => {
           assert.ok(result !== undefined && "bundle" in result);
           assert.equal(lineOf(result), `${source}: leaf, stranger, authority`);
           assert.deepEqual(result.warnings, []);
+          const shown = result.bundle.certificates.map(({ der }) => toHex(der));
+          assert.deepEqual(shown, await shownToOpenssl(source));
         });
       },
     );
+  }
+
+  /** The certificates, DER in hexadecimal, that `openssl s_client` is shown. */
+  async function shownToOpenssl(source: string): Promise<string[]> {
+    const child = spawn("openssl", ["s_client", "-connect", source, "-showcerts"]);
+    child.stdin.end();
+    const { stdout } = await resultOf(child);
+    return readCertificates(new TextEncoder().encode(stdout)).map(({ der }) => toHex(der));
   }
 
   test("IPv6, tls:// and UNIX sockets name servers too", SLOW, async () => {

@@ -49,6 +49,14 @@ describe("the status port's settings", () => {
     });
   }
 
+  test("warn of heap profiles without the switch for profiles", () => {
+    const { warnings } = load({ status: "http://127.0.0.1:6060", enable_heap_profile: "true" });
+    assert.deepEqual(warnings, [
+      "flag --enable-heap-profile: enable_heap_profile has no effect without enable_pprof; " +
+      "set --enable-pprof too",
+    ]);
+  });
+
   test("warn of what has no effect without a status port", () => {
     const { warnings } = load({ enable_pprof: "true", enable_heap_profile: "true" });
     assert.deepEqual(warnings, [

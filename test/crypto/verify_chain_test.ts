@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { verifyChain } from "../../src/crypto/libcrypto/verify_chain.ts";
 import type { Purpose } from "../../src/crypto/purposes.ts";
@@ -97,24 +98,15 @@ interface Files {
 }
 
 function makeFiles(plan: Case): Files {
-  const root = dir.write(
-    "root",
-    certify(dir, keys.root, { subject: "/CN=root", ...authority(), ...plan.root }),
-  );
-  const middle = dir.write(
-    "middle",
-    certify(dir, keys.middle, {
-      ...{ subject: "/CN=middle", issuer: { certificate: root, key: keys.root } },
-      ...(plan.middle ?? authority()),
-    }),
-  );
-  const leaf = dir.write(
-    "leaf",
-    certify(dir, keys.leaf, { issuer: { certificate: middle, key: keys.middle }, ...plan.leaf }),
-  );
+  const root = make("root", { subject: "/CN=root", ...authority(), ...plan.root });
+  const middle = make("middle", {
+    ...{ subject: "/CN=middle", issuer: { certificate: root, key: keys.root } },
+    ...(plan.middle ?? authority()),
+  });
+  const leaf = make("leaf", { issuer: { certificate: middle, key: keys.middle }, ...plan.leaf });
   const others = {
-    other: () => dir.write("other", certify(dir, keys.other, { subject: "/CN=root" })),
-    "nothing of it": () => dir.write("other", certify(dir, keys.other, { subject: "/CN=other" })),
+    other: () => make("other", { subject: "/CN=root" }),
+    "nothing of it": () => make("other", { subject: "/CN=other" }),
     root: () => root,
     middle: () => middle,
     leaf: () => leaf,
@@ -123,6 +115,16 @@ function makeFiles(plan: Case): Files {
   return { leaf, untrusted: plan.lacksMiddle ? undefined : middle, trusted };
 }
 
+/** The path of a certificate; each is made once. */
+function make(role: keyof typeof keys, plan: CertificatePlan = {}): string {
+  const id = JSON.stringify([role, plan]);
+  const path = made.get(id) ?? dir.write(`${role}-${made.size}`, certify(dir, keys[role], plan));
+  made.set(id, path);
+  return path;
+}
+
+const made = new Map<string, string>();
+
 const PURPOSE_OPTIONS: Readonly<Record<Purpose, readonly string[]>> = {
   server: ["-purpose", "sslserver"],
   client: ["-purpose", "sslclient"],
@@ -130,9 +132,10 @@ const PURPOSE_OPTIONS: Readonly<Record<Purpose, readonly string[]>> = {
 };
 
 /** "ok", or its first error: "10 at 0: certificate has expired". */
-function byOpenssl({ leaf, untrusted, trusted }: Files, purpose: Purpose): string {
+function byOpenssl({ leaf, untrusted, trusted }: Files, purpose: Purpose, host?: string): string {
   const { stdout, stderr } = spawnSync("openssl", [
     ...["verify", "-no-CApath", "-no-CAstore", "-CAfile", trusted, ...PURPOSE_OPTIONS[purpose]],
+    ...(host === undefined ? [] : [isIP(host) === 0 ? "-verify_hostname" : "-verify_ip", host]),
     ...(untrusted === undefined ? [] : ["-untrusted", untrusted]),
     leaf,
   ], { encoding: "utf8" });
@@ -142,7 +145,7 @@ function byOpenssl({ leaf, untrusted, trusted }: Files, purpose: Purpose): strin
   return "ok";
 }
 
-function byUs({ leaf, untrusted, trusted }: Files, purpose: Purpose): string {
+function byUs({ leaf, untrusted, trusted }: Files, purpose: Purpose, host?: string): string {
   const read = (path: string | undefined) =>
     path === undefined ? [] : readCertificates(readFileSync(path)).map(({ der }) => der);
   const { isValid, reason, depth } = verifyChain({
@@ -150,6 +153,7 @@ function byUs({ leaf, untrusted, trusted }: Files, purpose: Purpose): string {
     intermediates: read(untrusted),
     authorities: read(trusted),
     purpose,
+    host,
   }, library);
   return isValid ? reason : `${depth}: ${reason}`;
 }
@@ -164,10 +168,27 @@ describe("verifyChain says what openssl verify does", () => {
     });
   }
 
+  for (
+    const [names, hosts] of [
+      ["DNS:a.example.com", ["a.example.com", "A.EXAMPLE.COM", "b.example.com", "192.0.2.1"]],
+      ["DNS:*.example.com", ["a.example.com", "a.b.example.com", "example.com"]],
+      ["IP:192.0.2.1,IP:::1", ["192.0.2.1", "192.0.2.2", "::1", "0:0::1", "::2", "a.example.com"]],
+      [undefined, ["a.example.com", "leaf"]],
+    ] as const
+  ) {
+    test(`of hosts, where the certificate is for ${names ?? "its common name alone"}`, () => {
+      const files = makeFiles({
+        leaf: leaf(...names === undefined ? [] : [`subjectAltName=${names}`]),
+      });
+      const verdicts = hosts.map((host) => byUs(files, "any", host));
+      assert.deepEqual(verdicts, hosts.map((host) => byOpenssl(files, "any", host)));
+      assert.ok(verdicts.some((verdict) => /mismatch/.test(verdict)), "none is refused");
+    });
+  }
+
   test("of a self-signed certificate that nobody trusts", () => {
-    const leaf = dir.write("leaf", certify(dir, keys.leaf));
-    const trusted = dir.write("root", certify(dir, keys.other, { subject: "/CN=root" }));
-    const files = { leaf, untrusted: undefined, trusted };
+    const trusted = make("other", { subject: "/CN=root" });
+    const files = { leaf: make("leaf"), untrusted: undefined, trusted };
     assert.match(byUs(files, "any"), /^0: self-signed certificate$/);
     assert.equal(byUs(files, "any"), byOpenssl(files, "any"));
   });

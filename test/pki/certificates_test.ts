@@ -17,7 +17,7 @@ function refuses(file: Uint8Array): void {
     assert.equal(error.code, "CERTIFICATE_FORMAT");
     assert.match(
       error.message,
-      /^not a certificate that can be read: (?:it is not DER|its DER is damaged, or something else)$/,
+      /^not a certificate that can be read: (?:it is not DER$|its DER is damaged, or something else$|its not(?:Before|After) is no time )/,
     );
     return true;
   });
@@ -87,7 +87,7 @@ describe("readCertificates: any bytes give certificates, or the typed error", ()
             real,
           ));
         }),
-        { numRuns: 1_000 },
+        { numRuns: 500 },
       );
     });
   }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { describeCertificate } from "../../src/pki/certificate_details.ts";
-import { readCertificates } from "../../src/pki/certificates.ts";
-import { certificateFlaws, isAuthority, serverFlaws } from "../../src/pki/flaws.ts";
+import { parseCertificate, readCertificates } from "../../src/pki/certificates.ts";
+import { authorityFlaws, certificateFlaws, serverFlaws } from "../../src/pki/flaws.ts";
+import { withDamagedPoint } from "../support/certificates.ts";
 import { openssl } from "../support/openssl.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
 
@@ -32,7 +33,20 @@ describe("serverFlaws", () => {
     const [what, extensions, options, flaws] of [
       ["a name and no purpose", [name], [], []],
       ["the purpose of servers", [name, "extendedKeyUsage=clientAuth,serverAuth"], [], []],
-      ["any purpose", [name, "extendedKeyUsage=anyExtendedKeyUsage"], [], []],
+      [
+        "any purpose, which no TLS library takes",
+        [name, "extendedKeyUsage=anyExtendedKeyUsage"],
+        [],
+        [
+          "is not made for servers (extended key usage)",
+        ],
+      ],
+      ["a damaged purpose", [name, "2.5.29.37=DER:0500"], [], [
+        "has a damaged extension: extended key usage",
+      ]],
+      ["a damaged alternative name", ["2.5.29.17=DER:0402ABCD"], [], [
+        "has a damaged extension: subject alternative name",
+      ]],
       ["an RSA key of 2048 bits", [name], ["-newkey", "rsa:2048"], []],
       ["the purpose of clients", [name, "extendedKeyUsage=clientAuth"], [], [
         "is not made for servers (extended key usage)",
@@ -52,28 +66,45 @@ describe("serverFlaws", () => {
   }
 });
 
-describe("isAuthority", () => {
+describe("authorityFlaws", () => {
+  const none = "is no authority's (CA:FALSE): clients that it has signed will be refused";
+
   for (
-    const [what, extensions, expected] of [
-      ["CA:TRUE", ["basicConstraints=critical,CA:TRUE"], true],
-      ["CA:TRUE and keyCertSign", ["basicConstraints=CA:TRUE", "keyUsage=keyCertSign"], true],
-      ["CA:TRUE without keyCertSign", ["basicConstraints=CA:TRUE", "keyUsage=cRLSign"], false],
-      ["CA:FALSE", ["basicConstraints=CA:FALSE"], false],
-      ["keyCertSign alone", ["keyUsage=keyCertSign"], true],
-      ["a name alone", ["subjectAltName=DNS:a.example"], false],
+    const [what, extensions, flaws] of [
+      ["CA:TRUE", ["basicConstraints=critical,CA:TRUE"], []],
+      ["CA:TRUE and keyCertSign", ["basicConstraints=CA:TRUE", "keyUsage=keyCertSign"], []],
+      ["CA:TRUE without keyCertSign", ["basicConstraints=CA:TRUE", "keyUsage=cRLSign"], [none]],
+      ["CA:FALSE", ["basicConstraints=CA:FALSE"], [none]],
+      ["keyCertSign alone", ["keyUsage=keyCertSign"], []],
+      ["a name alone", ["subjectAltName=DNS:a.example"], [none]],
+      ["CA:TRUE and something damaged", ["basicConstraints=CA:TRUE", "2.5.29.17=DER:0402ABCD"], [
+        "has a damaged extension: subject alternative name",
+      ]],
     ] as const
   ) {
-    test(`is ${expected} of a certificate with ${what}`, () => {
-      assert.equal(isAuthority(certificate(extensions)), expected);
+    test(`of a certificate with ${what}: ${flaws.length}`, () => {
+      assert.deepEqual(authorityFlaws(certificate(extensions)), flaws);
     });
   }
 
-  test("is true of a certificate without extensions, from before there were any", () => {
+  test("has none of a certificate without extensions, from before there were any", () => {
     const request = ["req", "-new", "-nodes", "-subj", "/CN=old", "-newkey", ...P256];
     const csr = openssl([...request, "-keyout", dir.at("key")]);
     const [old] = readCertificates(openssl(["x509", "-req", "-signkey", dir.at("key")], csr));
-    assert.equal(isAuthority(old), true);
+    assert.deepEqual(authorityFlaws(old), []);
   });
+});
+
+test("a certificate with a damaged key is told of, and stops nobody", () => {
+  const { der } = certificate(["subjectAltName=DNS:a.example"]);
+  const damaged = parseCertificate(withDamagedPoint(der));
+  for (const flaws of [serverFlaws(damaged), authorityFlaws(damaged)]) {
+    assert.equal(flaws.length, 1);
+    assert.match(
+      flaws[0]!,
+      /^cannot be examined: it is a certificate whose parts cannot be read: /,
+    );
+  }
 });
 
 describe("certificateFlaws", () => {
@@ -103,6 +134,24 @@ describe("certificateFlaws", () => {
       ["a damaged extension", [name, server, "2.5.29.15=DER:0500"], [], [
         "has a damaged extension: key usage",
       ]],
+      ["a damaged name", [server, "2.5.29.17=DER:0402ABCD"], [], [
+        "has a damaged extension: subject alternative name",
+      ]],
+      ["a damaged purpose", [name, "2.5.29.37=DER:0500"], [], [
+        "has a damaged extension: extended key usage",
+      ]],
+      ["any purpose alone", [name, "extendedKeyUsage=anyExtendedKeyUsage"], [], [
+        'is for "any" use (extended key usage): OpenSSL takes that for neither servers nor clients',
+      ]],
+      [
+        "any purpose and a client's",
+        [
+          name,
+          "extendedKeyUsage=clientAuth,anyExtendedKeyUsage",
+        ],
+        [],
+        [],
+      ],
     ] as const
   ) {
     test(`of ${what}: ${flaws.length}`, () => {

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
+import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import { Authority } from "../../src/pki/authority.ts";
 import { runExecutable } from "../support/cli.ts";
 import { closedPort, plainServer } from "../support/plain_server.ts";
-import { RunningServer } from "../support/running_server.ts";
+import { PROGRAMS, RunningServer } from "../support/running_server.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
 
 const SLOW = { timeout: 60_000 };
@@ -82,3 +85,24 @@ describe("certs expiry of the executable", () => {
     assert.match(check.stdout, /^UNKNOWN: 4 of 6 sources cannot be read: .*broken\.pem/);
   });
 });
+
+test("a --textfile where its user may not write is UNKNOWN, with the sum beside it", SLOW, () => {
+  mkdirSync(dir.at("locked"), { mode: 0o500 });
+  const path = dir.at("locked/certs.prom");
+  const args = ["certs", "expiry", "-", "--warn", "30d", "--textfile", path];
+  const options = { cwd: "/", input: readFileSync(dir.at("good.pem")), encoding: "utf8" } as const;
+  const [command, ...words] = [...AS_NOBODY, ...PROGRAMS.executable, ...args];
+  const { status, stdout, stderr } = spawnSync(command!, words, options);
+  const why = `--textfile ${path} cannot be written: permission denied`;
+  assert.equal(
+    stdout.split(" | ")[0],
+    `UNKNOWN: ${why}; 1 certificate: good in 90 days (-)`,
+    stderr,
+  );
+  assert.deepEqual({ status, stderr }, { status: 3, stderr: `keyless certs expiry: ${why}\n` });
+});
+
+/** Whoever has no rights; root has all. */
+const AS_NOBODY = process.getuid?.() === 0
+  ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+  : [];

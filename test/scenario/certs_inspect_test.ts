@@ -63,6 +63,20 @@ describe("certs inspect of a key server that runs", () => {
     assert.match(stdout, /CN=keyless dev server/);
   });
 
+  test("refuses under --ca a server whose certificate is for another host", SLOW, async () => {
+    const ca = ["--ca", tls("ca.pem"), "--cert", tls("client.pem"), "--key", tls("client-key.pem")];
+    const good = await inspect(`localhost:${server.port}`, ...ca);
+    assert.equal(good.code, 0, good.stderr);
+    const other = await inspect(
+      `localhost:${server.port}`,
+      ...ca,
+      "--server-name",
+      "other.example",
+    );
+    assert.equal(other.code, 1);
+    assert.match(`${other.stdout}${other.stderr}`, /hostname mismatch/i);
+  });
+
   test("shows a name that would colour a terminal harmlessly", SLOW, async () => {
     const fixture = await ServeFixture.create({
       commonName: "evil\u001b[31m\u202e<b>\nname",

@@ -11,7 +11,8 @@ import { LOCAL, ServeFixture } from "../support/serve_fixture.ts";
 
 /** They take longer to load than goes by before progress is shown. */
 const KEY_FILES = 1_000;
-const SERVE = ["serve", ...LOCAL, "--private-key-dirs", "keys", "--log-format", "auto"];
+const KEYS = ["--private-key-dirs", "keys"];
+const SERVE = ["serve", ...LOCAL, ...KEYS, "--metrics-port", "off", "--log-format", "auto"];
 
 const CTRL_C = "\u0003";
 const ERASE_TO_END = "\u001b[K";

@@ -48,9 +48,10 @@ export class Browser {
     }
   }
 
-  /** The value of an expression in the page, which must be JSON. */
+  /** The value of an expression in the page, which must be JSON, or a promise of it. */
   async evaluate<Value>(expression: string): Promise<Value> {
-    const { result } = await this.call("Runtime.evaluate", { expression, returnByValue: true });
+    const how = { returnByValue: true, awaitPromise: true };
+    const { result } = await this.call("Runtime.evaluate", { expression, ...how });
     return (result as { readonly value: Value }).value;
   }
 

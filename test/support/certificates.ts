@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { openssl } from "./openssl.ts";
 import type { TempDir } from "./temp_dir.ts";
@@ -69,6 +70,16 @@ function certifyWithDates(
   ]);
   return readFileSync(dir.at("ca.crt"));
 }
+
+/** DER of a certificate with a key on P-256, the point of which is made one of no known form. */
+export function withDamagedPoint(der: Uint8Array): Uint8Array {
+  const damaged = Buffer.from(der);
+  damaged[damaged.indexOf(P256_POINT) + P256_POINT.length - 1] = 0x05;
+  return damaged;
+}
+
+/** A bit string of 65 bytes, the first of which says that the point is not compressed. */
+const P256_POINT = Buffer.from([0x03, 0x42, 0x00, 0x04]);
 
 function extensionsOf({ extensions = [] }: CertificatePlan): string[] {
   const defaults = ["subjectKeyIdentifier=hash", "authorityKeyIdentifier=keyid:always"];

@@ -17,6 +17,11 @@ export function reasonOf(text: string): string {
   return text.slice(text.lastIndexOf(":") + 1);
 }
 
+/** The reason of the first, which the others stand around; `texts` are those of `takeErrors`. */
+export function firstReason([first]: readonly string[]): string {
+  return first === undefined ? "no reason given" : reasonOf(first);
+}
+
 function textOf(libcrypto: Libcrypto, code: number): string {
   const buffer = new Uint8Array(MAX_TEXT_BYTES);
   libcrypto.ERR_error_string_n(code, buffer, buffer.length);

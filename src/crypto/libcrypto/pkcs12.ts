@@ -1,7 +1,7 @@
 import { KeylessError } from "../../errors/errors.ts";
 import { openX509Library, type X509Library } from "../../runtime/libcrypto_x509.ts";
 import { encodeDer, withBio } from "./der.ts";
-import { reasonOf, takeErrors } from "./errors.ts";
+import { firstReason, takeErrors } from "./errors.ts";
 import { elementsOf } from "./stack.ts";
 
 /** What a PKCS#12 file holds. */
@@ -30,7 +30,7 @@ export function openPkcs12(
   library.ERR_clear_error();
   const pkcs12 = withBio(library, der, (bio) => library.d2i_PKCS12_bio(bio, 0));
   if (pkcs12 === 0) throw damaged(takeErrors(library));
-  const zeroEnded = passphrase && new Uint8Array([...passphrase, 0]);
+  const zeroEnded = passphrase && withZero(passphrase);
   try {
     const opened = attempt(library, pkcs12, zeroEnded);
     if (!("reasons" in opened)) return opened;
@@ -92,6 +92,12 @@ function loadLegacy(library: X509Library): boolean {
   return library.OSSL_PROVIDER_try_load(0, name, 1) !== 0;
 }
 
+function withZero(passphrase: Uint8Array): Uint8Array {
+  const ended = new Uint8Array(passphrase.length + 1);
+  ended.set(passphrase);
+  return ended;
+}
+
 function isUnsupported(reasons: readonly string[]): boolean {
   return reasons.some((reason) => UNSUPPORTED.test(reason));
 }
@@ -117,8 +123,8 @@ function unsupported(why: string): KeylessError {
 }
 
 function damaged(reasons: readonly string[]): KeylessError {
-  const why = reasons.map(reasonOf).at(-1) ?? "no reason given";
-  return new KeylessError("CERTIFICATE_FORMAT", `PKCS#12 that cannot be read: ${why}`);
+  const message = `PKCS#12 that cannot be read: ${firstReason(reasons)}`;
+  return new KeylessError("CERTIFICATE_FORMAT", message);
 }
 
 function out(): BigUint64Array {

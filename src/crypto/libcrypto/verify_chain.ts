@@ -1,9 +1,10 @@
+import { isIP } from "node:net";
 import { KeylessError } from "../../errors/errors.ts";
 import { readCString } from "../../runtime/ffi.ts";
 import { openX509Library, type X509Library } from "../../runtime/libcrypto_x509.ts";
 import type { Purpose } from "../purposes.ts";
 import { encodeDer, withBio } from "./der.ts";
-import { takeErrors } from "./errors.ts";
+import { firstReason, takeErrors } from "./errors.ts";
 import { elementsOf } from "./stack.ts";
 
 /** Certificates are DER. */
@@ -13,6 +14,8 @@ export interface ChainQuestion {
   readonly intermediates: readonly Uint8Array[];
   readonly authorities: readonly Uint8Array[];
   readonly purpose: Purpose;
+  /** The DNS name or IP address that the certificate must be for; any where it is left out. */
+  readonly host?: string | undefined;
 }
 
 export interface ChainVerdict {
@@ -26,9 +29,10 @@ export interface ChainVerdict {
 }
 
 /**
- * OpenSSL's own verdict (`X509_verify_cert`), that of `openssl verify -purpose` without further
- * options: signatures, dates of now, CA bit, path length, name constraints, usages. An authority is
- * one that is given and signed by itself. Revocation is not looked at.
+ * OpenSSL's own verdict (`X509_verify_cert`), that of `openssl verify -purpose`, and of
+ * `-verify_hostname` or `-verify_ip`: signatures, dates of now, CA bit, path length, name
+ * constraints, usages, the host's name. An authority is one that is given and signed by itself.
+ * Revocation is not looked at.
  *
  * @throws KeylessError "CERTIFICATE_FORMAT" for a certificate that OpenSSL cannot read,
  *   "ENGINE_MISSING" without libcrypto
@@ -58,6 +62,7 @@ export function verifyChain(
       throw unreadable(takeErrors(library));
     }
     setPurpose(library, context, question.purpose);
+    if (question.host !== undefined) setHost(library, context, question.host);
     return ask(library, context);
   } finally {
     while (taken.length > 0) taken.pop()!(); // what uses another is given back before it
@@ -83,6 +88,15 @@ function setPurpose(library: X509Library, context: number, purpose: Purpose): vo
   library.X509_VERIFY_PARAM_set_purpose(library.X509_STORE_CTX_get0_param(context), id);
 }
 
+function setHost(library: X509Library, context: number, host: string): void {
+  const parameters = library.X509_STORE_CTX_get0_param(context);
+  const name = new TextEncoder().encode(`${host}\0`);
+  const isSet = isIP(host) === 0
+    ? library.X509_VERIFY_PARAM_set1_host(parameters, name, name.length - 1)
+    : library.X509_VERIFY_PARAM_set1_ip_asc(parameters, name);
+  if (isSet !== 1) throw unreadable(takeErrors(library)); // it must not pass unchecked
+}
+
 function readCertificate(library: X509Library, der: Uint8Array): number {
   const pointer = withBio(library, der, (bio) => library.d2i_X509_bio(bio, 0));
   if (pointer === 0) throw unreadable(takeErrors(library));
@@ -90,8 +104,8 @@ function readCertificate(library: X509Library, der: Uint8Array): number {
 }
 
 function unreadable(reasons: readonly string[]): KeylessError {
-  const why = reasons.join(", ");
-  return new KeylessError("CERTIFICATE_FORMAT", `OpenSSL cannot read the certificate: ${why}`);
+  const message = `OpenSSL cannot read the certificate: ${firstReason(reasons)}`;
+  return new KeylessError("CERTIFICATE_FORMAT", message);
 }
 
 /** x509v3.h: X509_PURPOSE_SSL_SERVER, X509_PURPOSE_SSL_CLIENT. */
