@@ -1,4 +1,8 @@
-import { DASHBOARD_ROWS, type Panel } from "./dashboard_rows.ts";
+import { CONNECTIONS, HANDSHAKES } from "./dashboard/clients.ts";
+import { CERTIFICATES, KEYS } from "./dashboard/keys.ts";
+import { OVERVIEW } from "./dashboard/overview.ts";
+import type { Panel } from "./dashboard/panel.ts";
+import { HTTP_PORTS, PROCESS } from "./dashboard/process.ts";
 
 /** Where Grafana's dashboard stands. */
 export const DASHBOARD_FILE = new URL("../deploy/grafana/keyless.json", import.meta.url);
@@ -55,11 +59,13 @@ function labelVariable(name: string, series: string): object {
 /** What `$here` stands for. */
 const HERE = 'job=~"$job",instance=~"$instance"';
 
+const ROWS = [OVERVIEW, KEYS, HANDSHAKES, CONNECTIONS, CERTIFICATES, PROCESS, HTTP_PORTS];
+
 /** All panels, each row below the one before, from left to right. */
 function laidOut(): object[] {
   const placed: object[] = [];
   let y = 0;
-  for (const { title, panels } of DASHBOARD_ROWS) {
+  for (const { title, panels } of ROWS) {
     const gridPos = { h: 1, w: COLUMNS, x: 0, y };
     placed.push({
       id: placed.length + 1,

@@ -90,6 +90,10 @@ Written in this order. An unknown tag is ignored; a known one may stand once.
 ${items.join("\n")}
 | ${hexByte(PADDING_TAG)} | padding | ignored |
 
+The span context has either of Jaeger's forms: binary (trace id 16 bytes, span id 8, parent id 8, flags 1, number
+of baggage items 4, the baggage), or the text \`trace-id:span-id:parent-id:flags\` in hexadecimal. Any other is
+ignored, and the request is served all the same.
+
 ## Opcodes
 
 The scheme is the name that \`keyless ping --scheme\` and the client take.

@@ -77,6 +77,7 @@ A timer has these parts (\`conn.handshake.max\`), durations in nanoseconds:
 | ---- | ------- |
 ${Object.entries(TIMER_PARTS).map(([name, row]) => `| \`${name}\` | ${row.help} |`).join("\n")}
 
+${PUSH}
 ${QUERIES}`;
 }
 
@@ -182,6 +183,21 @@ const MOMENTS = `## When is it counted
 
 The time that a request waits for a slot is in none of the histograms: it is
 \`keyless_requests_waiting_oldest_seconds\` while it lasts.
+`;
+
+const PUSH = `## Pushing
+
+The base metrics can be sent every \`metrics_interval\`, besides being scraped:
+
+- \`metrics_graphite\`: to a Graphite server, as lines of plain text over TCP, one connection each time. The server has
+  taken them when it closes the connection in its turn.
+- \`metrics_url\`: as JSON by POST. Any answer but 2xx is a failure.
+
+A URL with a password or a token belongs in gokeyless.yaml or in \`KEYLESS_METRICS_URL\`: every user of the machine sees
+the flags of a running process.
+
+A sink that is down or slow costs a line in the log when it begins and one when it is over;
+\`keyless_metrics_pushes_total\` counts.
 `;
 
 const QUERIES = `## Examples

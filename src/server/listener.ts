@@ -111,7 +111,7 @@ export class Listener {
   cutOldestHandshake(): boolean {
     const [oldest] = this.#handshaking;
     if (oldest === undefined) return false;
-    const arrival = this.#arrivals.get(oldest) ?? { address: "unknown", sinceMs: 0 };
+    const arrival = this.#arrivals.get(oldest)!;
     this.#report(arrival, "limit", "its handshake was cut for a newcomer (max_connections)");
     this.#handshaking.delete(oldest);
     this.#cutOff(oldest);
@@ -202,7 +202,7 @@ interface Arrival {
 }
 
 /** The reference's two suites for TLS 1.2, and those of TLS 1.3. Deno ignores the list. */
-const CIPHERS = [
+export const CIPHERS = [
   "TLS_AES_256_GCM_SHA384",
   "TLS_AES_128_GCM_SHA256",
   "TLS_CHACHA20_POLY1305_SHA256",

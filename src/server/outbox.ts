@@ -98,8 +98,7 @@ export class Outbox<Request> {
     const bytes = replies.length === 1 ? replies[0]! : Buffer.concat(replies);
     this.#writing.add(requests);
     this.#socket.write(bytes, (error) => {
-      if (error) return; // 'close' follows, and `discard` with it
-      this.#writing.delete(requests);
+      if (error || !this.#writing.delete(requests)) return; // 'close' discards them, or has done so
       this.#count(-bytes.length);
       this.#lastProgressMs = performance.now();
       this.#flushed(requests, bytes.length);

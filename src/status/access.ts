@@ -4,9 +4,9 @@ import type { HttpRequest } from "./route.ts";
 /**
  * Why a request for what only an operator may do is refused: profiles, and stopping the server.
  *
- * - A web page must not make a browser ask: requests with an Origin, or that the browser itself
- *   calls cross-site, are refused, and those with a foreign Host, whose name may have been led here
- *   (DNS rebinding).
+ * - A web page must not make a browser ask: requests with an Origin are refused, those that the
+ *   browser itself calls another origin's, and those with a foreign Host, whose name may have been
+ *   led here (DNS rebinding).
  * - Where the port can be reached from other machines, the peer has to prove itself with a
  *   certificate of the client authority.
  *
@@ -19,7 +19,8 @@ export function whyRefused(
   hostNames: readonly string[],
 ): string | undefined {
   if (headers.origin !== undefined) return "it has an Origin: web pages may not ask for this";
-  if (headers["sec-fetch-site"] === "cross-site") return "another site's web page asks for this";
+  const { "sec-fetch-site": site = "none" } = headers;
+  if (site !== "none" && site !== "same-origin") return "another site's web page asks for this";
   if (!isOwnHost(headers.host ?? "", hostNames)) {
     return "its Host is no IP address and no name of this server; ask by one of them";
   }

@@ -23,14 +23,15 @@ export async function answer(
   peer: HttpPeer,
   { routes, notFound, log }: Site,
 ): Promise<Answer> {
-  const { headers, httpVersion, url = "" } = request;
+  const { headers, headersDistinct, httpVersion, url = "" } = request;
   const [path = "", query] = url.split("?", 2);
   const found = routes.filter((each) => each.path === path);
   const method = request.method === "HEAD" ? "GET" : request.method;
   const chosen = found.find((each) => each.method === method);
   const route = found[0]?.path ?? UNKNOWN_ROUTE;
-  if (headers.host === undefined && httpVersion !== "1.0") {
-    return { route, reply: textReply(400, "the header Host is missing") };
+  const hosts = headersDistinct["host"] ?? [];
+  if (hosts.length > 1 || (hosts.length === 0 && httpVersion !== "1.0")) { // RFC 9112, 3.2
+    return { route, reply: textReply(400, "the header Host must stand once") };
   }
   if (found.length === 0) return { route, reply: textReply(404, notFound(path)) };
   if (chosen === undefined) return { route, reply: notAllowed(found) };

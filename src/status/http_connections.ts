@@ -3,19 +3,21 @@ import { cutSocket } from "../runtime/socket.ts";
 import { afterOthers } from "../runtime/turn.ts";
 import type { HttpLimits } from "./http_limits.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
+import { Pace } from "./pace.ts";
 
 /**
  * The connections of one HTTP port. Each asks once, is answered, and takes its response; asking and
  * taking have a deadline each, so that silent and slow peers hold nothing for long.
  *
- * One is started in each turn of the event loop: however many come, whatever else the process does
- * waits for one handshake or request at a time.
+ * One is started in each turn of the event loop, and so many in a second: however many come, whatever
+ * else the process does waits for one handshake or request at a time, and has most of the time.
  */
 export class HttpConnections {
   readonly #limits: HttpLimits;
   readonly #metrics: HttpMetrics;
   /** By raw socket, the oldest first. */
   readonly #open = new Map<object, Connection>();
+  readonly #pace: Pace;
   /** In this turn. */
   #hasStarted = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -23,6 +25,7 @@ export class HttpConnections {
   constructor(limits: HttpLimits, metrics: HttpMetrics) {
     this.#limits = limits;
     this.#metrics = metrics;
+    this.#pace = new Pace({ perSecond: limits.startsPerSecond, burst: limits.startsAtOnce });
   }
 
   /**
@@ -76,12 +79,14 @@ export class HttpConnections {
   #startNext(): void {
     const next = [...this.#open.values()].find(({ step }) => step === "new");
     if (next === undefined || this.#hasStarted) return;
-    this.#hasStarted = this.#makeRoom();
-    if (!this.#hasStarted) {
+    const waitMs = this.#pace.waitMs() || (this.#makeRoom() ? 0 : this.#limits.graceMs / 4);
+    if (waitMs > 0) {
       clearTimeout(this.#retry);
-      this.#retry = setTimeout(() => this.#startNext(), this.#limits.graceMs / 4);
+      this.#retry = setTimeout(() => this.#startNext(), waitMs);
       return;
     }
+    this.#pace.begin();
+    this.#hasStarted = true;
     afterOthers(() => {
       this.#hasStarted = false;
       this.#startNext();
@@ -91,6 +96,7 @@ export class HttpConnections {
     next.start();
   }
 
+  /** @returns false where nobody gives way yet */
   #makeRoom(): boolean {
     const started = [...this.#open.values()].filter(({ step }) => step !== "new");
     if (started.length < this.#limits.maxConnections) return true;

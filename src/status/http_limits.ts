@@ -8,6 +8,12 @@ export interface HttpLimits {
   /** Connections that wait for that; those beyond are cut. */
   readonly maxWaiting: number;
   readonly graceMs: number;
+  /**
+   * Connections that are begun, on average and after a quiet time at once; newcomers beyond wait. It
+   * bounds what strangers' handshakes take of those who want signatures.
+   */
+  readonly startsPerSecond: number;
+  readonly startsAtOnce: number;
   /** Request line and header together. */
   readonly maxHeaderBytes: number;
   /** From the connection's acceptance to the end of the request's header, its handshake included. */
@@ -20,6 +26,8 @@ export const HTTP_LIMITS: HttpLimits = {
   maxConnections: 64,
   maxWaiting: 192,
   graceMs: 500,
+  startsPerSecond: 100,
+  startsAtOnce: 32,
   maxHeaderBytes: 8_192,
   requestMs: 10_000,
   responseMs: 30_000,

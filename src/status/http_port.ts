@@ -14,7 +14,7 @@ import {
 import { systemCode } from "../errors/system.ts";
 import { rawSocketOf } from "../runtime/socket.ts";
 import type { ListenFlags } from "../server/listen_error.ts";
-import { listenOnPort, type ServerCredentials } from "../server/listener.ts";
+import { CIPHERS, listenOnPort, type ServerCredentials } from "../server/listener.ts";
 import { peerAddress } from "../server/peer.ts";
 import { listenOnPath, removeSocketFile, type SocketFile } from "../server/unix_socket.ts";
 import { whyUnproved } from "./client_proof.ts";
@@ -50,9 +50,10 @@ export async function openHttpPort(options: HttpPortOptions): Promise<HttpPort> 
 }
 
 /**
- * Sockets are accepted, bounded and timed here; the runtime's own TLS and HTTP servers, which do not
- * listen themselves, do the handshakes, read requests and write responses. So both runtimes have the
- * same limits, and the same judgement of a client's certificate as the key server.
+ * Sockets are accepted, bounded and timed here, and then handed to the runtime's own TLS and HTTP
+ * servers, which do not listen themselves, by emitting their event "connection": they do the
+ * handshakes, read requests and write responses. So both runtimes have the same limits, and the same
+ * judgement of a client's certificate as the key server. Their HTTPS servers would have neither.
  */
 export class HttpPort {
   readonly #options: HttpPortOptions;
@@ -108,12 +109,12 @@ export class HttpPort {
   }
 
   #createServer(): Server {
-    const http = createHttpServer(
-      { maxHeaderSize: this.#limits.maxHeaderBytes },
-      (request, response) => void this.#serve(request, response),
-    );
+    const serve = (request: IncomingMessage, response: ServerResponse) =>
+      void this.#serve(request, response);
+    const http = createHttpServer({ maxHeaderSize: this.#limits.maxHeaderBytes }, serve);
     Object.assign(http, { httpAllowHalfOpen: true }); // or Deno answers nobody who sends no more
-    http.on("checkContinue", (request, response) => void this.#serve(request, response));
+    http.on("checkContinue", serve); // no body is wanted
+    http.on("checkExpectation", serve); // or the runtime answers by itself
     http.on("clientError", (error, socket) => this.#refuse(socket as Socket, error));
     http.on("upgrade", (_request, socket) => this.#refuse(socket as Socket));
     http.on("connect", (_request, socket) => this.#refuse(socket as Socket));
@@ -135,6 +136,7 @@ export class HttpPort {
       cert: credentials.certificate as Buffer,
       key: credentials.key as Buffer,
       minVersion: "TLSv1.2",
+      ciphers: CIPHERS,
       allowHalfOpen: true,
       secureOptions: constants.SSL_OP_NO_TICKET, // a resumed session would prove nothing
       ...(asksForCertificate

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import type { MetricSnapshot } from "../telemetry/metrics/registry.ts";
 import type { Problem } from "../telemetry/recent_problems.ts";
 import { Html, html } from "./html.ts";
-import { countText, secondsText, spanText } from "./page_numbers.ts";
+import { countText, secondsText, spanText, timeText } from "./page_numbers.ts";
 import {
   certificatesSection,
   keysSection,
@@ -45,7 +45,7 @@ export function statusPage(
         <footer>
           For machines: <a href="/_status">status</a>,
           <a href="/_metrics/prometheus">metrics</a>, <a href="/readyz">readiness</a>.
-          Times are UTC.
+          As of ${timeText(nowMs)}; times are UTC.
         </footer>
       </body>
     </html>
@@ -77,7 +77,7 @@ function head(facts: StatusFacts, state: StatusState, nowMs: number): Html {
 }
 
 function nowSection({ gauges }: StatusState): Html {
-  const age = (ms: number) => ms > 0 ? `oldest ${secondsText(ms / 1_000)}` : "none";
+  const age = (ms: number) => ms > 0 ? html`<small>oldest ${secondsText(ms / 1_000)}</small>` : "";
   const open = gauges.handshaking + gauges.established;
   return html`
     <section aria-labelledby="now">
@@ -85,11 +85,11 @@ function nowSection({ gauges }: StatusState): Html {
       <dl>
         <div>
           <dt>Requests in flight</dt>
-          <dd>${countText(gauges.inFlight)}<small>${age(gauges.oldestInFlightMs)}</small></dd>
+          <dd>${countText(gauges.inFlight)}${age(gauges.oldestInFlightMs)}</dd>
         </div>
         <div>
           <dt>Waiting for a slot</dt>
-          <dd>${countText(gauges.waiting)}<small>${age(gauges.oldestWaitingMs)}</small></dd>
+          <dd>${countText(gauges.waiting)}${age(gauges.oldestWaitingMs)}</dd>
         </div>
         <div>
           <dt>Connections</dt>
@@ -97,8 +97,8 @@ function nowSection({ gauges }: StatusState): Html {
     ${countText(gauges.handshaking)} in their handshake</small></dd>
         </div>
         <div>
-          <dt>Replies not taken</dt>
-          <dd>${countText(Math.ceil(gauges.unsentBytes / 1_024))}<small>KiB</small></dd>
+          <dt>Unread replies</dt>
+          <dd>${countText(Math.ceil(gauges.unsentBytes / 1_024))} KiB</dd>
         </div>
       </dl>
     </section>

@@ -1,9 +1,10 @@
+import { printable } from "../errors/printable.ts";
 import type { MetricSnapshot } from "../telemetry/metrics/registry.ts";
 import type { Problem } from "../telemetry/recent_problems.ts";
 import type { StoreGauges } from "../telemetry/server_metrics.ts";
 import { type Html, html, type HtmlValue } from "./html.ts";
 import { countText, quantile, samplesOf, secondsText, timeText } from "./page_numbers.ts";
-import { operationsOf } from "./page_operations.ts";
+import { type Operation, operationsOf } from "./page_operations.ts";
 
 /** What is slow, and what fails, by the type of operation. */
 export function operationsSection(metrics: readonly MetricSnapshot[]): Html {
@@ -31,34 +32,40 @@ export function operationsSection(metrics: readonly MetricSnapshot[]): Html {
     <th scope="col" class="number">Median</th>
     <th scope="col" class="number">99 %</th>
   `;
-  const failures = operations.flatMap(({ type, byError }) =>
-    byError.map(([error, count]) =>
-      html`
-        <tr>
-          <th scope="row">${error}</th>
-          <td>${type}</td>
-          <td class="number">${countText(count)}</td>
-        </tr>
-      `
-    )
-  );
-  const failureTable = failures.length === 0 ? "" : table(
-    "Requests that were answered with an error",
-    html`
-      <th scope="col">Error</th>
-      <th scope="col">Type</th>
-      <th scope="col" class="number">Requests</th>
-    `,
-    failures,
-  );
   return section(
     "operations",
     "Operations",
     rows.length === 0 ? html`<p class="dim">No request has been answered yet.</p>` : [
       table("Since the start; times without queues, estimated from a histogram", columns, rows),
-      failureTable,
+      failureTable(operations),
     ],
   );
+}
+
+/** What requests failed with, the most frequent first. */
+function failureTable(operations: readonly Operation[]): HtmlValue {
+  const failures = operations
+    .flatMap(({ type, byError }) => byError.map(([error, count]) => ({ type, error, count })))
+    .toSorted((a, b) => b.count - a.count);
+  if (failures.length === 0) return "";
+  const rows = failures.slice(0, MAX_FAILURES).map(({ type, error, count }) =>
+    html`
+      <tr>
+        <th scope="row">${error}</th>
+        <td>${type}</td>
+        <td class="number">${countText(count)}</td>
+      </tr>
+    `
+  );
+  const more = failures.length - rows.length;
+  const caption = "Requests that were answered with an error, the most frequent first" +
+    (more > 0 ? `; rarer ones left out: ${more}` : "");
+  const columns = html`
+    <th scope="col">Error</th>
+    <th scope="col">Type</th>
+    <th scope="col" class="number">Requests</th>
+  `;
+  return table(caption, columns, rows);
 }
 
 /** Certificates by the days that are left. */
@@ -73,9 +80,9 @@ export function certificatesSection(metrics: readonly MetricSnapshot[], nowMs: n
         <td class="number">${daysLeft(days)}</td>
         <td class="when">${timeText(value * 1_000).slice(0, 10)}</td>
         <th scope="row" class="name">
-          ${cn || `serial ${serial}`} <small>${firstOf(String(hostnames))}</small>
+          ${printable(String(cn), MAX_NAME_LENGTH) || `serial ${serial}`}
+          <small>${firstOf(String(hostnames))}</small> <small>${source}</small>
         </th>
-        <td class="name dim">${source}</td>
       </tr>
     `;
   });
@@ -86,8 +93,7 @@ export function certificatesSection(metrics: readonly MetricSnapshot[], nowMs: n
   const columns = html`
     <th scope="col" class="number">Days left</th>
     <th scope="col">Ends</th>
-    <th scope="col">Name</th>
-    <th scope="col">Source</th>
+    <th scope="col">Name, host names and source</th>
   `;
   return section("certificates", "Certificates", table(caption, columns, rows));
 }
@@ -130,12 +136,14 @@ export function keysSection(stores: readonly StoreGauges[]): Html {
 
 /** The last warnings and errors. */
 export function problemsSection(problems: readonly Problem[]): Html {
-  const rows = problems.map(({ timeMs, level, message, details }) =>
+  const rows = problems.map(({ timeMs, level, event, message, details }) =>
     html`
       <tr>
-        <td class="when">${timeText(timeMs)}</td>
+        <td class="when">${timeCell(timeMs)}</td>
         <td><span class="pill ${level === "error" ? "bad" : "warn"}">${level}</span></td>
-        <th scope="row" class="name">${message} <small>${details.join(" · ")}</small></th>
+        <th scope="row" class="name">${message} <small>${[event, ...details].join(
+          " · ",
+        )}</small></th>
       </tr>
     `
   );
@@ -178,7 +186,7 @@ function table(caption: string, columns: Html, rows: readonly Html[]): Html {
 function errorCount(errors: number, requests: number): HtmlValue {
   if (errors === 0) return "0";
   const percent = Number((errors / requests * 100).toPrecision(2));
-  return html`<span class="pill bad">${countText(errors)} (${percent} %)</span>`;
+  return html`<span class="pill bad">${countText(errors)}</span> <small>${percent} %</small>`;
 }
 
 function daysLeft(days: number): Html {
@@ -194,6 +202,11 @@ function firstOf(hostnames: string): string {
   return left > 0 ? `${shown} and ${left} more` : shown;
 }
 
+function timeCell(unixMs: number): Html {
+  const [date = "", time = ""] = timeText(unixMs).split(" ");
+  return html`${date} <small>${time}</small>`;
+}
+
 function largestBound(buckets: ReadonlyMap<number, number>): number {
   return Math.max(...[...buckets.keys()].filter(Number.isFinite));
 }
@@ -202,4 +215,6 @@ const DAY_MS = 86_400_000;
 const CRITICAL_DAYS = 7;
 const WARN_DAYS = 30;
 const MAX_CERTIFICATES = 50;
+const MAX_NAME_LENGTH = 128;
+const MAX_FAILURES = 10;
 const MAX_HOST_NAMES = 5;

@@ -38,7 +38,7 @@ thead th { color: var(--dim); font-size: .8rem; font-weight: 600; border-bottom:
 tbody tr + tr > * { border-top: 1px solid var(--line); }
 tbody th { font-weight: 600; }
 .number { text-align: right; white-space: nowrap; }
-.name { overflow-wrap: anywhere; min-width: 8rem; }
+.name { width: 100%; min-width: 8rem; overflow-wrap: anywhere; }
 .when { white-space: nowrap; }
 .dim { color: var(--dim); }
 .pill {
@@ -55,7 +55,11 @@ small { display: block; color: var(--dim); font-size: .87rem; font-weight: 400; 
 p { margin: 0; }
 footer { color: var(--dim); font-size: .87rem; }
 a { color: var(--accent); }
-@media (max-width: 40rem) { body { padding: .75rem; } section { padding: .8rem; } }
+@media (max-width: 40rem) {
+  body { padding: .75rem; }
+  section { padding: .8rem; }
+  th, td { padding-right: .45rem; }
+}
 `;
 
 /** What the page may do: show itself, in this one style. */

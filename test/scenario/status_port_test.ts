@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { Profile } from "pprof-format";
 import { Authority } from "../../src/pki/authority.ts";
+import { cutConnection } from "../../src/runtime/socket.ts";
 import { keyOf } from "../support/openssl.ts";
 import { PROGRAM_NAMES, type RunningServer } from "../support/running_server.ts";
 import { LOCAL, ServeFixture } from "../support/serve_fixture.ts";
@@ -26,6 +27,7 @@ after(() => fixture.remove());
 afterEach(() => fixture.killServer());
 
 const KEYS = ["--private-key-files", "p256.key"];
+const SLOW = { timeout: 20_000 };
 const POWERS = ["--enable-pprof", "--enable-shutdown"];
 
 interface Answer {
@@ -95,7 +97,7 @@ for (const program of PROGRAM_NAMES) {
       assert.throws(() => statSync(path), /ENOENT/);
     });
 
-    test("stops the server on a POST, says 503 meanwhile, and exits 0", async () => {
+    test("stops the server on a POST, says 503 meanwhile, and exits 0", SLOW, async () => {
       const args = ["--status", "http://127.0.0.1:0", ...POWERS];
       const server = await fixture.start([...LOCAL, ...KEYS, ...args], { program });
       const base = `http://127.0.0.1:${await statusPort(server)}`;
@@ -115,11 +117,11 @@ for (const program of PROGRAM_NAMES) {
       assert.match((await curl(`${base}/readyz`)).body, /the server is stopping/);
       assert.equal((await curl(`${base}/healthz`)).status, 200);
       assert.equal((await curl(`${base}/_shutdown`, "-X", "POST")).status, 200);
-      busy.socket.destroy();
+      cutConnection(busy.socket);
       assert.equal(await server.ended, 0);
     });
 
-    test("gives a profile that readers of pprof's format open", async () => {
+    test("gives a profile that readers of pprof's format open", SLOW, async () => {
       const args = ["--status", "http://127.0.0.1:0", ...POWERS];
       const server = await fixture.start([...LOCAL, ...KEYS, ...args], { program });
       const base = `http://127.0.0.1:${await statusPort(server)}/debug/pprof`;
@@ -137,6 +139,17 @@ for (const program of PROGRAM_NAMES) {
       assert.ok(strings.some((name) => /answer|executed|#receive/.test(name)), strings.join());
       assert.match((await curl(`${base}/cmdline`)).body, /\0--enable-pprof\0--enable-shutdown/);
       assert.equal((await curl(`${base}/heap`)).status, 404);
+    });
+
+    test("stops at once though a profile is being taken", SLOW, async () => {
+      const args = ["--status", "http://127.0.0.1:0", ...POWERS];
+      const server = await fixture.start([...LOCAL, ...KEYS, ...args], { program });
+      const base = `http://127.0.0.1:${await statusPort(server)}`;
+      const taking = curl(`${base}/debug/pprof/profile?seconds=60`).catch(String);
+      const isTaken = /^http_server_active_requests 2$/m; // and this one
+      while (!isTaken.test((await curl(`${base}/_metrics/prometheus`)).body));
+      assert.equal(await server.stop(), 0);
+      assert.match(String(await taking), /curl: \(\d+\)/, "it gets nothing");
     });
 
     test("beyond loopback lets clients of the authority alone do what only they may", async () => {

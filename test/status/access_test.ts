@@ -23,10 +23,14 @@ describe("what only an operator may do is refused", () => {
     }
   });
 
-  test("to images and forms of other sites, which browsers send without an Origin", () => {
-    const headers = { host: "127.0.0.1:6060", "sec-fetch-site": "cross-site" };
-    assert.match(refusal(headers) ?? "", /another site/);
-    assert.equal(refusal({ ...headers, "sec-fetch-site": "none" }), undefined);
+  test("to images and forms of other sites and ports, which browsers send without an Origin", () => {
+    const host = "127.0.0.1:6060";
+    for (const site of ["cross-site", "same-site", "none, cross-site", ""]) {
+      assert.match(refusal({ host, "sec-fetch-site": site }) ?? "", /another site/, site);
+    }
+    for (const site of ["none", "same-origin"]) {
+      assert.equal(refusal({ host, "sec-fetch-site": site }), undefined, site);
+    }
   });
 
   test("to a page whose name was led here, with a certificate too", () => {

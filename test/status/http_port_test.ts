@@ -82,6 +82,30 @@ describe("an HTTP port answers", () => {
     assert.equal((await sendHttp({ port }, "GET /hello HTTP/1.1\r\n\r\n")).status, 400);
   });
 
+  test("no two Hosts, of which a proxy may have read the other one", async () => {
+    const { port } = await open();
+    const request = "GET /hello HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n";
+    const { status, body } = await sendHttp({ port }, request);
+    assert.deepEqual([status, body], [400, "the header Host must stand once\n"]);
+  });
+
+  for (const expectation of ["100-continue", "tea"]) {
+    test(`a request that expects ${expectation} like any other`, async () => {
+      const { port } = await open();
+      const headers = { Expect: expectation, "Content-Length": "5" };
+      const answer = await askHttp({ port }, "GET /hello", headers);
+      assert.deepEqual([answer.status, answer.body], [200, "hello\n"]);
+      assert.equal(answer.headers["x-content-type-options"], "nosniff");
+    });
+  }
+
+  test("though more was sent with the request than it takes", async () => {
+    const { port } = await open();
+    const tail = "a".repeat(300_000);
+    const head = `GET /hello HTTP/1.1\r\nHost: x\r\nContent-Length: ${tail.length}\r\n\r\n`;
+    assert.equal((await sendHttp({ port }, head + tail)).status, 200);
+  });
+
   test("a client that has closed its own half", async () => {
     const { port } = await open();
     const socket = await openHttp({ port });
@@ -231,6 +255,17 @@ describe("an HTTP port bounds", () => {
     resolve();
     assert.equal((await slow).body, "at last\n");
     assert.equal((await hello).body, "hello\n");
+  });
+
+  test("how many connections it begins in a second, and has the others wait", async () => {
+    const { port } = await open({ limits: { startsPerSecond: 50, startsAtOnce: 2 } });
+    const startMs = performance.now();
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => askHttp({ port }, "GET /hello")),
+    );
+    assert.deepEqual(answers.map(({ status }) => status), Array(12).fill(200));
+    const durationMs = performance.now() - startMs;
+    assert.ok(durationMs >= 190, `ten waited 20 ms each, all in ${durationMs} ms`);
   });
 
   test("connections that wait: those beyond are cut at once", async () => {

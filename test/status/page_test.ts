@@ -63,7 +63,16 @@ describe("the page", () => {
   });
 
   test("says what waits, and for how long", () => {
-    assert.match(textOf(page()), /Requests in flight 3 oldest 42 ms Waiting for a slot 0 none/);
+    assert.match(
+      textOf(page()),
+      /Requests in flight 3 oldest 42 ms Waiting for a slot 0 Connections 3 of 10,000; 1 in /,
+    );
+    const gauges = { ...STATE.gauges, unsentBytes: 5_000_000 };
+    assert.match(textOf(page({ state: { gauges } })), /Unread replies 4,883 KiB/);
+  });
+
+  test("says when that was", () => {
+    assert.match(textOf(page()), /As of 2026-01-02 01:01:01; times are UTC/);
   });
 
   test("says of each type of operation how many, how many failed, and how long they take", () => {
@@ -78,9 +87,29 @@ describe("the page", () => {
     slow.answeredMs = 9_000;
     metrics.executed(slow, code, WIRE_ERRORS.CRYPTOGRAPHY);
     const text = textOf(page({ metrics: metrics.registry.snapshot() }));
-    assert.match(text, / rsa 100 1 \(1 %\) 300 µs 400 µs /);
+    assert.match(text, / rsa 100 1 1 % 300 µs 400 µs /);
     assert.match(text, / cryptography error rsa 1 /);
+    assert.doesNotMatch(text, /left out/);
     assert.match(textOf(page()), /No request has been answered yet/);
+  });
+
+  test("shows the ten most frequent failures, and counts the others", () => {
+    const metrics = new ServerMetrics();
+    const errors = Object.values(WIRE_ERRORS).filter((error) => error !== WIRE_ERRORS.NONE);
+    const opcodes = OPCODES.filter(({ name }) => /^Op(RSASignSHA256|ECDSASignSHA256)$/.test(name));
+    for (const { code } of opcodes) {
+      for (const [i, error] of errors.entries()) {
+        for (let times = 0; times <= i; times++) {
+          metrics.executed(new RequestTimes(0, 1_000), code, error);
+        }
+      }
+    }
+    const markup = page({ metrics: metrics.registry.snapshot() });
+    const table = markup.slice(markup.indexOf("Requests that were answered with an error"));
+    const rows = table.slice(0, table.indexOf("</table>")).split("<tr>").slice(2);
+    assert.equal(rows.length, 10);
+    assert.match(textOf(rows[0]!), new RegExp(`^ ${errors.at(-1)!.text} (rsa|ecdsa) \\d+ $`));
+    assert.ok(textOf(table).includes(`; rarer ones left out: ${2 * errors.length - 10}`), table);
   });
 
   test("lists certificates by the days that are left", () => {
@@ -110,6 +139,13 @@ describe("the page", () => {
     assert.doesNotMatch(text, /client 50 /);
   });
 
+  test("cuts a name that is longer than a line", () => {
+    const text = textOf(
+      page({ metrics: [certificateMetric([certificate("n".repeat(1_000), 1)])] }),
+    );
+    assert.match(text, / n{127}… server\.pem /);
+  });
+
   test("counts keys by kind, and those that were left out", () => {
     const stores = [{ ...STATE.stores[0]!, failures: 4 }];
     assert.match(
@@ -126,7 +162,7 @@ describe("the page", () => {
     };
     assert.match(
       textOf(page({ problems: [problem] })),
-      /2026-01-02 01:01:01 error it failed reason: why · address: 127\.0\.0\.1:1/,
+      /2026-01-02 01:01:01 error it failed x · reason: why · address: 127\.0\.0\.1:1/,
     );
     assert.match(textOf(page()), /No warning and no error since the start/);
   });

@@ -1,5 +1,9 @@
 import { createHash } from "node:crypto";
-import { certificateGauge } from "../../pki/certificate_gauge.ts";
+import {
+  type CertificateGauge,
+  certificateGauge,
+  firstToExpire,
+} from "../../pki/certificate_gauge.ts";
 import { type Certificate, parseCertificate } from "../../pki/certificates.ts";
 import type { GaugeValue } from "./registry.ts";
 
@@ -9,9 +13,9 @@ import type { GaugeValue } from "./registry.ts";
  */
 export class CertificateGauges {
   readonly #maxPeers: number;
-  readonly #own: GaugeValue[] = [];
+  readonly #own: CertificateGauge[] = [];
   readonly #ownDigests = new Set<string>();
-  readonly #peers = new Map<string, GaugeValue | undefined>();
+  readonly #peers = new Map<string, Series | undefined>();
   readonly #dropped: () => void;
 
   /** `dropped` is told of each series that leaves to make room. */
@@ -22,7 +26,7 @@ export class CertificateGauges {
 
   /** A certificate of the server's own files. */
   addOwn(certificate: Certificate, path: string): void {
-    this.#own.push(gaugeOf(certificate, path));
+    this.#own.push(certificateGauge(certificate, path));
     this.#ownDigests.add(digestOf(certificate.der));
   }
 
@@ -35,32 +39,45 @@ export class CertificateGauges {
     const digest = digestOf(der);
     if (this.#ownDigests.has(digest)) return;
     const key = `${digest} ${listener}`;
-    const value = this.#peers.has(key) ? this.#peers.get(key) : peerGauge(der, listener);
+    const series = this.#peers.has(key) ? this.#peers.get(key) : peerSeries(der, listener);
     this.#peers.delete(key); // it becomes the newest
-    this.#peers.set(key, value);
+    this.#peers.set(key, series);
     if (this.#peers.size <= this.#maxPeers) return;
     const [oldest = ""] = this.#peers.keys();
     this.#peers.delete(oldest);
     this.#dropped();
   }
 
+  /**
+   * One for each series. Of the certificates of a file with the same labels, the one that expires
+   * first; of those of clients the one that came last, for it has replaced the others.
+   */
   values(): readonly GaugeValue[] {
-    const peers = [...this.#peers.values()].filter((value) => value !== undefined);
-    return [...this.#own, ...peers];
+    const peers = new Map<string, GaugeValue>();
+    for (const series of this.#peers.values()) {
+      if (series !== undefined) peers.set(series.key, series.value);
+    }
+    return [...firstToExpire(this.#own).map(valueOf), ...peers.values()];
   }
 }
 
+interface Series {
+  /** Its labels, as one text. */
+  readonly key: string;
+  readonly value: GaugeValue;
+}
+
 /** Undefined for a certificate that TLS has accepted but that cannot be read here. */
-function peerGauge(der: Uint8Array, listener: string): GaugeValue | undefined {
+function peerSeries(der: Uint8Array, listener: string): Series | undefined {
   try {
-    return gaugeOf(parseCertificate(der), `listener: ${listener}`);
+    const gauge = certificateGauge(parseCertificate(der), `listener: ${listener}`);
+    return { key: JSON.stringify(gauge.labels), value: valueOf(gauge) };
   } catch {
     return undefined;
   }
 }
 
-function gaugeOf(certificate: Certificate, source: string): GaugeValue {
-  const { labels, value } = certificateGauge(certificate, source);
+function valueOf({ labels, value }: CertificateGauge): GaugeValue {
   return { labels: { ...labels }, value };
 }
 

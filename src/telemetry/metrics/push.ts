@@ -24,6 +24,8 @@ export interface PushOptions {
   readonly intervalMs: number;
   /** How long one push may take. */
   readonly timeoutMs?: number;
+  /** How long stopping may take. */
+  readonly lastPushMs?: number;
   readonly read: () => readonly BaseValue[];
   readonly count: (sink: Sink["name"], outcome: PushOutcome) => void;
   readonly log: Log;
@@ -31,7 +33,7 @@ export interface PushOptions {
 
 /** What pushes metrics. */
 export interface Push {
-  /** Pushes once more to the sinks that are up, for a second at most; never rejects. */
+  /** Pushes once more to the sinks that are up, for `lastPushMs` at most; never rejects. */
   stop(): Promise<void>;
 }
 
@@ -71,7 +73,8 @@ class Pusher {
 
   async stop(): Promise<void> {
     this.#isStopping = true;
-    const timer = setTimeout(() => this.#abort.abort(new Error("stopped")), LAST_PUSH_MS);
+    const { lastPushMs = LAST_PUSH_MS } = this.#options;
+    const timer = setTimeout(() => this.#abort.abort(new Error("stopped")), lastPushMs);
     await this.#underWay;
     if (!this.#isDown && !this.#abort.signal.aborted) await this.#attempt();
     clearTimeout(timer);

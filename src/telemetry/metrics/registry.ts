@@ -110,8 +110,8 @@ export class MetricsRegistry<Table extends Readonly<Record<string, MetricRow>>> 
 }
 
 /**
- * Writes metrics out. The event loop has its turn after every few hundred samples, so that a large
- * scrape holds no request up.
+ * Writes metrics out. The event loop has its turn after every `SAMPLES_A_TURN` samples, so that a
+ * large scrape holds no request up.
  *
  * In OpenMetrics counters are named without `_total` and their samples with it; of two counters that
  * this makes the same the first is kept.

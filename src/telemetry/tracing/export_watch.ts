@@ -11,13 +11,15 @@ export interface ExportWatchOptions {
   readonly collector: string;
   /** Spans that may wait to be taken. */
   readonly maxWaiting: number;
+  /** How long one batch may take. */
+  readonly exportMs: number;
   /** How long nothing may have been lost before all is well again. */
   readonly quietMs: number;
 }
 
 /**
- * Watches over an exporter: bounds the spans that wait for it, and tells the log when spans begin to
- * be lost, and when they are taken again.
+ * Watches over an exporter: bounds the spans that wait for it and the time that it takes, and tells
+ * the log when spans begin to be lost, and when they are taken again.
  */
 export class ExportWatch implements SpanExporter {
   readonly #exporter: SpanExporter;
@@ -47,12 +49,23 @@ export class ExportWatch implements SpanExporter {
   }
 
   export(spans: ReadableSpan[], settled: (result: ExportResult) => void): void {
-    this.#exporter.export(spans, (result) => {
+    const { exportMs } = this.#options;
+    let isSettled = false;
+    const settle = (result: ExportResult) => {
+      if (isSettled) return;
+      isSettled = true;
+      clearTimeout(timer);
       this.#waiting -= spans.length;
       if (result.code === ExportResultCode.SUCCESS) this.#succeed();
       else this.#lose(spans.length, reasonOf(result.error));
       settled(result);
-    });
+    };
+    // the exporter's own limit begins anew with each byte that a collector answers
+    const timer = setTimeout(
+      () => settle(failure(`it takes longer than ${exportMs / 1_000} s`)),
+      exportMs,
+    );
+    this.#exporter.export(spans, settle);
   }
 
   forceFlush(): Promise<void> {
@@ -89,6 +102,10 @@ export class ExportWatch implements SpanExporter {
     this.#isLosing = false;
     this.#lost = 0;
   }
+}
+
+function failure(reason: string): ExportResult {
+  return { code: ExportResultCode.FAILED, error: new Error(reason) };
 }
 
 /** An exporter's error in words. Its response body is left out: it is the collector's, and long. */

@@ -55,7 +55,7 @@ export interface OtlpLimits {
   readonly quietMs: number;
 }
 
-export const OTLP_LIMITS: OtlpLimits = {
+const OTLP_LIMITS: OtlpLimits = {
   maxWaiting: 8_192,
   batchMs: 2_000,
   exportMs: 10_000,
@@ -90,9 +90,8 @@ export class OtlpTracer implements Tracer {
     const limits = this.#limits = { ...OTLP_LIMITS, ...options.limits };
     const { url, log, serviceVersion } = options;
     const exporter = new OTLPTraceExporter({ url, timeoutMillis: limits.exportMs });
-    const { maxWaiting, quietMs } = limits;
     const collector = this.collector = withoutQuery(url);
-    this.#watch = new ExportWatch(exporter, { log, collector, maxWaiting, quietMs });
+    this.#watch = new ExportWatch(exporter, { log, collector, ...limits });
     this.#sampler = new TraceIdRatioBasedSampler(options.sampleRate);
     const ids = this.#ids = options.ids ?? new RandomIdGenerator();
     this.#provider = new TracerProvider({
@@ -101,8 +100,8 @@ export class OtlpTracer implements Tracer {
       spanProcessors: [
         new BatchSpanProcessor({
           exporter: this.#watch,
-          maxQueueSize: maxWaiting + MAX_SPANS_OF_REQUEST,
-          maxExportBatchSize: Math.min(MAX_BATCH, maxWaiting),
+          maxQueueSize: limits.maxWaiting + MAX_SPANS_OF_REQUEST,
+          maxExportBatchSize: Math.min(MAX_BATCH, limits.maxWaiting),
           scheduledDelayMillis: limits.batchMs,
           exportTimeoutMillis: limits.exportMs,
         }),

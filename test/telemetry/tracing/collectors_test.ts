@@ -115,7 +115,7 @@ describe("a collector that refuses", () => {
     collector.behaviour = (response) => {
       collector.behaviour = accept;
       refusals += 1;
-      response.writeHead(503).end();
+      response.writeHead(503, { "retry-after": new Date(0).toUTCString() }).end(); // at once
     };
     const { tracer, log } = tracerFor(collector.url, { limits: { exportMs: 5_000 } });
     request(tracer);
@@ -137,6 +137,24 @@ describe("a collector that does not answer", () => {
     await requestUntil("traces_resumed", tracer, log);
     await tracer.stop();
     await collector.stop();
+  });
+
+  test("to the end, but byte by byte, is given up, and the next spans are tried", async () => {
+    const collector = await FakeCollector.start();
+    const dripping = new Set<ReturnType<typeof setInterval>>();
+    collector.behaviour = (response) => {
+      response.writeHead(200).write("{");
+      dripping.add(setInterval(() => response.write(" "), 20));
+    };
+    const { tracer, log } = tracerFor(collector.url);
+    await requestUntil("traces_failing", tracer, log);
+    assert.equal(log.lines[0]?.fields["reason"], "it takes longer than 0.4 s");
+    collector.behaviour = accept;
+    await requestUntil("traces_resumed", tracer, log);
+    for (const timer of dripping) clearInterval(timer);
+    await tracer.stop();
+    await collector.stop();
+    assert.deepEqual(eventsOf(log), ["traces_failing", "traces_resumed"]);
   });
 
   test("does not keep the tracer from ending", async () => {
