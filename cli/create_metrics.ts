@@ -1,5 +1,7 @@
+import { resolve } from "node:path";
 import type { Settings } from "../src/config/settings.ts";
 import { keyLabel } from "../src/crypto/public_key.ts";
+import { printable } from "../src/errors/printable.ts";
 import type { FileStore } from "../src/keystore/file_store.ts";
 import { ServerMetrics } from "../src/telemetry/server_metrics.ts";
 import type { StoreGauges } from "../src/telemetry/server_metrics.ts";
@@ -14,7 +16,7 @@ export function createMetrics(settings: Settings, prepared: PreparedServer): Ser
   for (const certificate of authorities) {
     metrics.certificates.addOwn(certificate, settings.cloudflare_ca_cert);
   }
-  const stores = [storeGauges(store)]; // a store does not change once it is made
+  const stores = storeGauges(settings, store); // they do not change once they are made
   metrics.watchStores(() => stores);
   metrics.describeBuild({
     version: VERSION,
@@ -24,12 +26,39 @@ export function createMetrics(settings: Settings, prepared: PreparedServer): Ser
   return metrics;
 }
 
-/** What a file store has, by the kinds of its keys. */
-export function storeGauges(store: FileStore): StoreGauges {
-  const keys: Record<string, number> = {};
-  for (const { info } of store.keys) {
+/**
+ * What each entry of private_key_stores has, by the kinds of its keys: a directory by its path; all
+ * entries that are one file together, for there may be thousands.
+ */
+export function storeGauges(
+  { private_key_stores: entries }: Pick<Settings, "private_key_stores">,
+  store: Pick<FileStore, "keys" | "failures">,
+): readonly StoreGauges[] {
+  const directories = entries.flatMap((entry) =>
+    "dir" in entry ? [{ name: `dir:${printable(entry.dir)}`, root: resolve(entry.dir) }] : []
+  );
+  const hasFiles = entries.some((entry) => "file" in entry);
+  const names = [...directories.map(({ name }) => name), ...(hasFiles ? [FILES] : [])];
+  const gauges = new Map(
+    names.map((name) => [name, { keys: new Map<string, number>(), failures: 0 }]),
+  );
+  const gaugesOf = (path: string) => {
+    const absolute = resolve(path);
+    const directory = directories.find(({ root }) =>
+      absolute === root || absolute.startsWith(root.endsWith("/") ? root : `${root}/`)
+    );
+    return gauges.get(directory?.name ?? FILES)!; // a path is of an entry, or below one
+  };
+  for (const { path, info } of store.keys) {
+    const { keys } = gaugesOf(path);
     const kind = keyLabel(info);
-    keys[kind] = (keys[kind] ?? 0) + 1;
+    keys.set(kind, (keys.get(kind) ?? 0) + 1);
   }
-  return { store: "file", keys, failures: store.failures.length };
+  for (const { path } of store.failures) gaugesOf(path).failures += 1;
+  return Array.from(gauges, ([name, { keys, failures }]) => {
+    return { store: name, keys: Object.fromEntries(keys), failures };
+  });
 }
+
+/** The name of the entries `file:` together. */
+const FILES = "files";

@@ -21,7 +21,7 @@ export function statusPortOptions(
   { settings, server, prepared, metrics, log, stop }: Observed,
   snapshot: () => Promise<readonly MetricSnapshot[]>,
 ): StatusPortOptions {
-  const stores = [storeGauges(prepared.store)]; // a store does not change once it is made
+  const stores = storeGauges(settings, prepared.store); // they do not change once they are made
   const { private_key_stores: configured, metrics_prefix: prefix } = settings;
   return {
     source: {
@@ -44,7 +44,7 @@ export function statusPortOptions(
       snapshot: async () => [...metrics.base.snapshotsFor(prefix), ...await snapshot()],
       samples: () => metrics.base.samples(prefix),
       problems: () => log.list(),
-      shutdown: () => stop("POST /_shutdown"),
+      shutdown: (address) => stop(`POST /_shutdown by ${address}`),
     },
     hostNames: [hostname(), ...dnsNames(prepared)],
     commandLine: [invocation(), ...maskedWords(process.argv.slice(2))],

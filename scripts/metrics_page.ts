@@ -178,6 +178,7 @@ const MOMENTS = `## When is it counted
 | a client goes away in the middle of a request, or sends what is no packet | \`keyless_failed_connection\` |
 | a client takes no replies (\`write_timeout\`) | \`keyless_failed_connection\`, \`keyless_connection_timeouts_total\` |
 | an idle connection is closed, or one is drained | not in \`keyless_failed_connection\` |
+| a client's handshake is done, but proves nothing (a resumed session, on Deno) | \`keyless_failed_connection\` |
 | a handshake fails, or a client leaves before it is done | \`keyless_handshakes_total\` alone |
 | a request is answered with an error | the label \`error\` alone; the connection lives on |
 

@@ -36,11 +36,22 @@ export async function recordCpuProfile(durationMs: number): Promise<CpuProfile> 
     await post(session, "Profiler.start");
     await sleep(durationMs, undefined, { ref: false }); // a server that stops does not wait for it
     const { profile } = await post(session, "Profiler.stop") as { readonly profile: CpuProfile };
+    await putToSleep(session);
     return profile;
   } finally {
     session.disconnect();
   }
 }
+
+/** On Bun the thread that samples lives on and goes on waking, at the interval that it had last. */
+async function putToSleep(session: Session): Promise<void> {
+  await post(session, "Profiler.enable");
+  await post(session, "Profiler.setSamplingInterval", { interval: ASLEEP_US });
+  await post(session, "Profiler.start");
+  await post(session, "Profiler.stop");
+}
+
+const ASLEEP_US = 10_000_000;
 
 /** A hundred samples a second, as Go's: more make the runtime stand still at the end to sort them. */
 export const SAMPLING_INTERVAL_US = 10_000;

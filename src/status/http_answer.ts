@@ -69,7 +69,7 @@ export const UNKNOWN_ROUTE = "UNKNOWN";
 
 function notAllowed(routes: readonly Route[]): HttpReply {
   const allow = routes.map(({ method }) => method === "GET" ? "GET, HEAD" : method).join(", ");
-  return textReply(405, `only ${allow} is served here`, { headers: { Allow: allow } });
+  return textReply(405, `served here: ${allow}`, { headers: { Allow: allow } });
 }
 
 const SAFE_HEADERS = { "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store" };

@@ -185,7 +185,9 @@ export class HttpPort {
       : asksForCertificate
       ? whyUnproved(socket as TLSSocket)
       : "this port does not ask for certificates";
-    return { isLocal: this.#isLocal, unproved };
+    const { address: own } = this.#options;
+    const address = peerAddress(socket, own.kind === "unix" ? own.path : undefined);
+    return { address, isLocal: this.#isLocal, unproved };
   }
 
   /** The peer sends no more; it may wait for its answer, if it has asked. */

@@ -19,21 +19,23 @@ export const METRICS_PORT_NOT_FOUND = "only /metrics is served here";
  */
 export function metricsRoutes(snapshot: () => Promise<readonly MetricSnapshot[]>): Route[] {
   const scrape = scraper(snapshot);
-  return [{
-    path: "/metrics",
-    method: "GET",
-    reply: ({ query }: HttpRequest) => {
-      const format = query.get("format") ?? "text";
-      if (format === "text" || format === "openmetrics") return scrape(format);
-      return textReply(400, "format is openmetrics, or is left out");
-    },
-  }];
+  return [{ path: "/metrics", method: "GET", reply: (request) => scrapeReply(scrape, request) }];
 }
 
+/** Metrics in the format that the query asks for. */
+export function scrapeReply(
+  scrape: Scrape,
+  { query }: HttpRequest,
+): HttpReply | Promise<HttpReply> {
+  const format = query.get("format") ?? "text";
+  if (format === "text" || format === "openmetrics") return scrape(format);
+  return textReply(400, "format is openmetrics, or is left out");
+}
+
+export type Scrape = (format: MetricsFormat) => Promise<HttpReply>;
+
 /** Answers with metrics; scrapes that come at the same time share one. */
-export function scraper(
-  snapshot: () => Promise<readonly MetricSnapshot[]>,
-): (format: MetricsFormat) => Promise<HttpReply> {
+export function scraper(snapshot: () => Promise<readonly MetricSnapshot[]>): Scrape {
   const render = (format: MetricsFormat) =>
     new SharedWork(async () => Buffer.from(await renderMetrics(await snapshot(), format)));
   const works = { text: render("text"), openmetrics: render("openmetrics") };

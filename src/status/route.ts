@@ -18,6 +18,8 @@ export interface HttpRequest {
 
 /** What is known of who asks. */
 export interface HttpPeer {
+  /** Its address and port, or the socket's path. */
+  readonly address: string;
   /** The port can be reached from this machine alone. */
   readonly isLocal: boolean;
   /** Why it has not proved to be a client of the authority; undefined where it has. */

@@ -2,7 +2,7 @@ import type { MetricSample } from "../telemetry/metrics/base_metrics.ts";
 import type { MetricSnapshot } from "../telemetry/metrics/registry.ts";
 import type { Problem } from "../telemetry/recent_problems.ts";
 import { whyRefused } from "./access.ts";
-import { scraper } from "./metrics_port.ts";
+import { scrapeReply, scraper } from "./metrics_port.ts";
 import { statusPage } from "./page.ts";
 import { pprofRoutes } from "./pprof_routes.ts";
 import { type HttpReply, type HttpRequest, jsonReply, type Route, textReply } from "./route.ts";
@@ -20,7 +20,7 @@ export interface StatusSource {
   /** The last warnings and errors of the log, the newest first. */
   problems(): readonly Problem[];
   /** Stops the server as SIGTERM does; more than once is as good as once. */
-  shutdown(): void;
+  shutdown(address: string): void;
 }
 
 export interface StatusPortOptions {
@@ -58,10 +58,12 @@ export function statusRoutes(options: StatusPortOptions): Route[] {
       return jsonReply(report.ok ? 200 : 503, report);
     }),
     get("/_metrics", ({ query }) => {
-      return query.get("format") === "prometheus" ? scrape("text") : metricsJson();
+      const format = query.get("format") ?? "json";
+      if (format === "prometheus") return scrape("text");
+      return format === "json" ? metricsJson() : textReply(400, "format is json or prometheus");
     }),
     get("/_metrics/json", metricsJson),
-    get("/_metrics/prometheus", () => scrape("text")),
+    get("/_metrics/prometheus", (request) => scrapeReply(scrape, request)),
     get("/healthz", () => textReply(200, "ok")),
     get("/readyz", () => {
       const why = whyNotReady(statusReport(source.facts, source.state()));
@@ -75,7 +77,7 @@ export function statusRoutes(options: StatusPortOptions): Route[] {
 /** What the status port says of any other path. */
 export function statusNotFound(path: string): string {
   if (path.startsWith("/debug/pprof")) {
-    return "not found; /debug/pprof/ is served with --enable-pprof alone";
+    return "not found; with --enable-pprof, /debug/pprof/ lists the profiles";
   }
   if (path === SHUTDOWN) return "not found; it is served with --enable-shutdown alone";
   return "not found; try /, /_status, /_metrics/prometheus, /healthz or /readyz";
@@ -85,7 +87,7 @@ function shutdownRoute(source: StatusSource): Route {
   return {
     path: SHUTDOWN,
     method: "POST",
-    reply: () => textReply(200, "stopping", { sent: () => source.shutdown() }),
+    reply: ({ peer }) => textReply(200, "stopping", { sent: () => source.shutdown(peer.address) }),
   };
 }
 

@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { Authority } from "../../src/pki/authority.ts";
 import { type CliResult, runCli } from "../support/cli.ts";
-import { runHere } from "./run_here.ts";
+import { runHere } from "../support/run_here.ts";
 import { certify } from "../support/certificates.ts";
 import { genpkey, openssl } from "../support/openssl.ts";
 import { parseSamples, sampleValue } from "../support/metrics.ts";

@@ -8,7 +8,7 @@ import { UNSAFE_CHARACTERS } from "../../src/errors/printable.ts";
 import { readCertificates } from "../../src/pki/certificates.ts";
 import { certify, withDamagedPoint } from "../support/certificates.ts";
 import type { CliResult } from "../support/cli.ts";
-import { runHere } from "./run_here.ts";
+import { runHere } from "../support/run_here.ts";
 import { keyOf, openssl, PASSOUT, PASSPHRASE } from "../support/openssl.ts";
 import { closedPort } from "../support/plain_server.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";

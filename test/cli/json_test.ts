@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { type CliResult, runCli } from "../support/cli.ts";
+import type { CliResult } from "../support/cli.ts";
+import { runHere } from "../support/run_here.ts";
 import { openssl } from "../support/openssl.ts";
 import { createPingFixture, SLOW } from "../support/ping_fixture.ts";
 import { closedPort } from "../support/plain_server.ts";
@@ -22,7 +23,7 @@ before(async () => {
 after(() => dir.remove());
 
 function keyless(...args: string[]): Promise<CliResult> {
-  return runCli(args, { cwd: dir.path });
+  return runHere(args, dir.path);
 }
 
 describe("every --json document", () => {

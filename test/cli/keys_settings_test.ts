@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { type CliResult, runCli } from "../support/cli.ts";
+import type { CliResult } from "../support/cli.ts";
+import { runHere } from "../support/run_here.ts";
 import { openssl } from "../support/openssl.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
 
@@ -15,7 +16,7 @@ before(() => {
 after(() => dir.remove());
 
 function keyless(args: readonly string[], env: Record<string, string> = {}): Promise<CliResult> {
-  return runCli(["keys", ...args], { cwd: dir.path, env });
+  return runHere(["keys", ...args], dir.path, env);
 }
 
 for (const command of ["list", "ski"]) {

@@ -3,7 +3,8 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { prepareDevDirectory } from "../../src/pki/dev.ts";
-import { type CliResult, runCli } from "../support/cli.ts";
+import type { CliResult } from "../support/cli.ts";
+import { runHere } from "../support/run_here.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
 
 const SECRET = "correct horse";
@@ -36,7 +37,7 @@ function openssl(args: readonly string[], input = ""): string {
 }
 
 function keyless(...args: string[]): Promise<CliResult> {
-  return runCli(["keys", ...args], { cwd: dir.path });
+  return runHere(["keys", ...args], dir.path);
 }
 
 describe("keyless keys list", () => {
@@ -99,7 +100,7 @@ describe("keyless keys list", () => {
     const byFile = await keyless("list", "encrypted.pem", "--passphrase-file", "passphrase");
     assert.equal(byFile.code, 0, byFile.stderr);
     const env = { KEYLESS_PASSPHRASE: SECRET };
-    const byEnv = await runCli(["keys", "list", "encrypted.pem"], { cwd: dir.path, env });
+    const byEnv = await runHere(["keys", "list", "encrypted.pem"], dir.path, env);
     assert.equal(byEnv.stdout, byFile.stdout);
     assert.ok(!(refused.stderr + byFile.stderr + byEnv.stderr).includes(SECRET));
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { OP_ERROR, OP_PONG } from "../../src/protocol/opcodes.ts";
 import { echo, type Script, silent, startFakeServer } from "../support/fake_server.ts";
-import { at, createPingFixture, ping, pingJson, SLOW } from "../support/ping_fixture.ts";
+import { at, createPingFixture, ping, pingAlone, pingJson, SLOW } from "../support/ping_fixture.ts";
 import { closedPort, plainServer } from "../support/plain_server.ts";
 import type { TempDir } from "../support/temp_dir.ts";
 import type { TestPki } from "../support/test_server.ts";
@@ -135,7 +135,7 @@ describe("keyless ping: servers that cannot be reached", () => {
 
   test("a name without an address: exit 3, and names the host", SLOW, async () => {
     const name = `${"x".repeat(64)}.invalid`;
-    const { code, stderr } = await ping(name, ...files);
+    const { code, stderr } = await pingAlone(name, ...files);
     assert.equal(code, 3);
     assert.match(stderr, /^keyless ping: x{64}\.invalid has no address/);
   });

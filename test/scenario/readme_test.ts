@@ -94,7 +94,7 @@ test("the commands of the README work, in its order", { timeout: 120_000 }, asyn
       assert.equal(await stopServer("SIGINT"), 0);
     } else if (block.startsWith("keyless serve")) {
       if (server !== undefined) assert.equal(await stopServer("SIGINT"), 0);
-      await startServer(block, cwd, /listening/);
+      await startServer(block, cwd, /"event":"listening"/);
     } else {
       type(block);
     }

@@ -77,7 +77,7 @@ describe("the page in a browser", () => {
     assert.match(text, /^keyless\s+listening\s+up \d+ s\n/);
     assert.match(text, /\necdsa\t1\t1\s+100 %\s+[\d.]+ [µm]s\t/);
     assert.match(text, /\nother\t1\t0\t[\d.]+ µs\t[\d.]+ [µm]s/);
-    assert.match(text, /\nEC P-256\tfile\t1\n/);
+    assert.match(text, /\nEC P-256\tfiles\t1\n/);
     assert.match(text, /\twarn\trequest failed\s/);
   });
 

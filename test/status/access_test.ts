@@ -2,15 +2,17 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { isOwnHost, whyRefused } from "../../src/status/access.ts";
+import type { HttpPeer } from "../../src/status/route.ts";
 
 const NAMES = ["keys.example.com", "*.edge.example.com", "box-7"];
-const LOCAL = { isLocal: true, unproved: "this port has no TLS" };
-const PROVED = { isLocal: false, unproved: undefined };
-const STRANGER = { isLocal: false, unproved: "no certificate was shown" };
+const address = "192.0.2.1:1";
+const LOCAL = { address, isLocal: true, unproved: "this port has no TLS" };
+const PROVED = { address, isLocal: false, unproved: undefined };
+const STRANGER = { address, isLocal: false, unproved: "no certificate was shown" };
 
 function refusal(
   headers: Readonly<Record<string, string>>,
-  peer: { readonly isLocal: boolean; readonly unproved: string | undefined } = LOCAL,
+  peer: HttpPeer = LOCAL,
 ): string | undefined {
   return whyRefused({ headers, peer, query: new URLSearchParams() }, NAMES);
 }

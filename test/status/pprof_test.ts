@@ -3,36 +3,49 @@ import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
-import { Profile } from "pprof-format";
 import { countTypes, heapProfile } from "../../src/status/heap_profile.ts";
 import { encodeCpuProfile, encodeHeapProfile } from "../../src/status/pprof.ts";
 import { statusRoutes } from "../../src/status/status_port.ts";
+import { message } from "../support/protobuf.ts";
 import { requestOf, routeOf, statusOptions } from "../support/status_fixture.ts";
 
-/** A profile as a reader sees it: stacks of names, and their values. */
+/**
+ * A profile as a reader sees it: stacks of names, and their values. It follows profile.proto of
+ * github.com/google/pprof, and not the package that writes profiles here.
+ */
 function read(bytes: Uint8Array): {
   readonly types: readonly string[];
   readonly samples: readonly {
     readonly stack: readonly string[];
     readonly values: readonly number[];
   }[];
-  readonly profile: Profile;
+  readonly durationNanos: number;
+  readonly period: number;
+  readonly locations: number;
+  readonly startLines: readonly number[];
 } {
-  const profile = Profile.decode(new Uint8Array(gunzipSync(bytes)));
-  const text = (index: number | bigint) => profile.stringTable.strings[Number(index)] ?? "";
-  const functions = new Map(profile.function.map((each) => [Number(each.id), text(each.name)]));
+  const profile = message(new Uint8Array(gunzipSync(bytes)));
+  const strings = profile.all(6).map((text) => new TextDecoder().decode(text));
+  const functions = profile.messages(5);
+  const names = new Map(functions.map((each) => [each.number(1), strings[each.number(2)]]));
   const locations = new Map(
-    profile.location.map((
-      { id, line },
-    ) => [Number(id), functions.get(Number(line[0]!.functionId))]),
+    profile.messages(4).map((location) => {
+      return [location.number(1), names.get(location.messages(4)[0]!.number(1))];
+    }),
   );
+  assert.equal(strings[0], "", "the string table begins with an empty string");
   return {
-    profile,
-    types: profile.sampleType.map(({ type, unit }) => `${text(type)}/${text(unit)}`),
-    samples: profile.sample.map(({ locationId, value }) => ({
-      stack: locationId.map((id) => locations.get(Number(id)) ?? "unknown"),
-      values: value.map(Number),
+    types: profile.messages(1).map((type) =>
+      `${strings[type.number(1)]}/${strings[type.number(2)]}`
+    ),
+    samples: profile.messages(2).map((sample) => ({
+      stack: sample.numbers(1).map((id) => locations.get(id) ?? "unknown"),
+      values: sample.numbers(2),
     })),
+    durationNanos: profile.number(10),
+    period: profile.number(12),
+    locations: locations.size,
+    startLines: functions.map((each) => each.number(5)),
   };
 }
 
@@ -58,16 +71,17 @@ describe("a CPU profile", () => {
   };
 
   test("has each stack from the leaf up, with its samples and time", () => {
-    const { types, samples, profile: decoded } = read(encodeCpuProfile(profile));
+    const decoded = read(encodeCpuProfile(profile));
+    const { types, samples } = decoded;
     assert.deepEqual(types, ["samples/count", "cpu/nanoseconds"]);
     assert.deepEqual(samples, [
       { stack: ["(anonymous)", "serve"], values: [2, 30_000_000] }, // a gap is idle time
       { stack: ["sign", "serve"], values: [2, 20_000_000] },
     ]);
-    assert.equal(Number(decoded.durationNanos), 10_000_000);
-    assert.equal(Number(decoded.period), 10_000_000);
-    assert.equal(decoded.location.length, 3, "a function stands once");
-    assert.equal(Number(decoded.function[1]!.startLine), 10);
+    assert.equal(decoded.durationNanos, 10_000_000);
+    assert.equal(decoded.period, 10_000_000);
+    assert.equal(decoded.locations, 3, "a function stands once");
+    assert.equal(decoded.startLines[1], 10);
   });
 
   test("of nothing is a profile all the same", () => {

@@ -133,6 +133,17 @@ describe("metrics of the status port", () => {
       assert.match(reply.type, /^text\/plain; version=0\.0\.4/);
     }
   });
+
+  test("are OpenMetrics where the query says so; another format is refused, with what there is", async () => {
+    const { text, type } = await ask(options, "/_metrics/prometheus", "format=openmetrics");
+    assert.match(text, /\n# EOF\n$/);
+    assert.match(type, /^application\/openmetrics-text/);
+    for (const path of ["/_metrics", "/_metrics/prometheus"]) {
+      const reply = await ask(options, path, "format=bogus");
+      assert.equal(reply.status, 400);
+      assert.match(reply.text, /^format is /);
+    }
+  });
 });
 
 describe("/_shutdown", () => {

@@ -1,17 +1,21 @@
 import assert from "node:assert/strict";
-import { setImmediate, setTimeout } from "node:timers";
+import { setImmediate } from "node:timers";
 import { test } from "node:test";
 import { Turns } from "../../src/status/turns.ts";
 
 test("Turns gives each its own turn of the event loop, in order", async () => {
   const turns = new Turns();
-  const order: string[] = [];
+  const taken: { readonly name: string; readonly turn: number }[] = [];
+  let turn = 0;
+  const count = () => {
+    turn += 1;
+    if (taken.length < 3) setImmediate(count);
+  };
+  setImmediate(count);
   await Promise.all(["a", "b", "c"].map(async (name) => {
     await turns.next();
-    order.push(name);
-    setImmediate(() => order.push("others"));
+    taken.push({ name, turn });
   }));
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.deepEqual(order.filter((name) => name !== "others"), ["a", "b", "c"]);
-  assert.equal(order.indexOf("others") < order.indexOf("c"), true, order.join());
+  assert.deepEqual(taken.map(({ name }) => name), ["a", "b", "c"]);
+  assert.equal(new Set(taken.map((each) => each.turn)).size, 3, JSON.stringify(taken));
 });

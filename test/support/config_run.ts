@@ -1,6 +1,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CliResult, runCli } from "./cli.ts";
+import type { CliResult } from "./cli.ts";
+import { runHere } from "./run_here.ts";
 import type { TempDir } from "./temp_dir.ts";
 
 /**
@@ -17,5 +18,5 @@ export async function runConfig(
   const cwd = mkdtempSync(directory.at("run-"));
   writeFileSync(join(cwd, "gokeyless.yaml"), yaml);
   const metrics = command === "check" ? { KEYLESS_METRICS_PORT: "0" } : {};
-  return await runCli(["config", command, ...args], { cwd, env: { ...metrics, ...env } });
+  return await runHere(["config", command, ...args], cwd, { ...metrics, ...env });
 }

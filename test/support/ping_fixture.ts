@@ -1,5 +1,6 @@
 import { Authority, type IssueRequest } from "../../src/pki/authority.ts";
 import { type CliResult, runCli } from "./cli.ts";
+import { runHere } from "./run_here.ts";
 import { pemsOf } from "./client_fixture.ts";
 import { makeTempDir, type TempDir } from "./temp_dir.ts";
 import { TestPki } from "./test_server.ts";
@@ -37,6 +38,11 @@ export function credentialFiles(dir: TempDir, name: string, client: TestPki["cli
 
 /** Runs `keyless ping` without the second between requests. */
 export function ping(...args: string[]): Promise<CliResult> {
+  return runHere(["ping", "-i", "1ms", ...args]);
+}
+
+/** The same in a process of its own, which may end while a name is still being looked up. */
+export function pingAlone(...args: string[]): Promise<CliResult> {
   return runCli(["ping", "-i", "1ms", ...args]);
 }
 

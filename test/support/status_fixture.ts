@@ -54,7 +54,7 @@ export function requestOf(
   query = "",
   headers: HttpRequest["headers"] = { host: "localhost:6060" },
 ): HttpRequest {
-  const peer = { isLocal: true, unproved: "this port has no TLS" };
+  const peer = { address: "192.0.2.1:1", isLocal: true, unproved: "this port has no TLS" };
   return { headers, peer, query: new URLSearchParams(query) };
 }
 
