@@ -83,7 +83,7 @@ function isProduct(path: string): boolean {
 }
 
 function isTest(path: string): boolean {
-  return topOf(path) === "test" && !path.startsWith("test/support/");
+  return topOf(path) === "test";
 }
 
 function topOf(path: string): string {
