@@ -50,7 +50,8 @@ need_node_modules() {
   installed=node_modules/.package-lock.json # npm writes it last
   if [ ! -e "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")" ]; then
     echo "installing the npm packages"
-    npm ci --no-audit --no-fund </dev/null || {
+    # the engines that packages ask for are Node's, which runs none of them
+    npm ci --no-audit --no-fund --loglevel=error </dev/null || {
       complain "npm ci failed; see above."
       return 1
     }

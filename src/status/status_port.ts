@@ -2,7 +2,7 @@ import type { MetricSample } from "../telemetry/metrics/base_metrics.ts";
 import type { MetricSnapshot } from "../telemetry/metrics/registry.ts";
 import type { Problem } from "../telemetry/recent_problems.ts";
 import { whyRefused } from "./access.ts";
-import { scrapeReply, scraper } from "./metrics_port.ts";
+import { scraper, scrapeReply } from "./metrics_port.ts";
 import { statusPage } from "./page.ts";
 import { pprofRoutes } from "./pprof_routes.ts";
 import { type HttpReply, type HttpRequest, jsonReply, type Route, textReply } from "./route.ts";
