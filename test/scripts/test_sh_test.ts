@@ -84,7 +84,7 @@ describe("scripts/test.sh", () => {
     assert.equal(stdout.trimEnd().split("\n").at(-1), "3 passed, 0 failed");
     assert.deepEqual(calls.filter((call) => !call.includes("--version")), [
       'node -p process.versions.node.split(".")[0]',
-      "npm ci --no-audit --no-fund",
+      "npm ci --no-audit --no-fund --loglevel=error",
       "deno task --quiet checks",
       "deno task --quiet test",
     ]);
