@@ -34,7 +34,16 @@ export function printDocument(
   warnings: readonly string[],
   problems: readonly JsonProblem[] = [],
 ): void {
-  writeOut(`${formatJson({ version: JSON_VERSION, ...fields, warnings, problems })}\n`);
+  writeOut(documentText(fields, warnings, problems));
+}
+
+/** The same, for a file. */
+export function documentText(
+  fields: object,
+  warnings: readonly string[],
+  problems: readonly JsonProblem[],
+): string {
+  return `${formatJson({ version: JSON_VERSION, ...fields, warnings, problems })}\n`;
 }
 
 /** It changes when a field of any document changes its meaning or goes. */

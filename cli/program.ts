@@ -1,5 +1,6 @@
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { addHelp } from "./help.ts";
+import { benchCommand } from "./commands/bench.ts";
 import { certsCommand } from "./commands/certs.ts";
 import { configCommand } from "./commands/config.ts";
 import { serveCommand } from "./commands/serve.ts";
@@ -14,6 +15,7 @@ const COMMANDS: readonly (() => CommandUnknownOpts)[] = [
   configCommand,
   keysCommand,
   pingCommand,
+  benchCommand,
   certsCommand,
 ];
 
@@ -26,8 +28,11 @@ export function createProgram(): CommandUnknownOpts {
     .exitOverride()
     .showSuggestionAfterError()
     // `reportError` writes the errors of every kind
-    .configureOutput({ writeOut, outputError: () => {} })
-    .configureHelp({ showGlobalOptions: true });
+    .configureOutput({ writeOut, outputError: () => {} });
+  program.configureHelp({
+    showGlobalOptions: true,
+    visibleGlobalOptions: (command) => command.parent === null ? [] : [...program.options],
+  });
   for (const create of COMMANDS) program.addCommand(inherit(create(), program));
   addHelp(program, [
     {

@@ -1,5 +1,7 @@
 /** Writes the pages of docs/ that derive from tables, and the dashboard: `deno task docs`. */
 import { writeFileSync } from "node:fs";
+import { z } from "zod";
+import { BENCH_RESULT, SCHEMA } from "../src/bench/result.ts";
 import { formatValue } from "../src/config/kinds.ts";
 import { flagOf, isReadFrom, SETTING_KEYS, settingOf, variableOf } from "../src/config/settings.ts";
 import { ERRORS, EXIT_MEANINGS } from "../src/errors/table.ts";
@@ -117,6 +119,22 @@ ${errors.join("\n")}
 ${PROTOCOL_CASES}`;
 }
 
+/** The text of docs/bench-schema.json. */
+export function benchSchema(): string {
+  const { $schema, ...fields } = z.toJSONSchema(BENCH_RESULT, {
+    io: "input", // readers pass over fields that they do not know
+    override: ({ jsonSchema }) => {
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    },
+  });
+  const description =
+    "What keyless bench --json writes. Histograms are HdrHistogram's V2 encoding, " +
+    "compressed, in base64; their values are nanoseconds, from 1 to 3,600,000,000,000 with 3 " +
+    "significant digits, so that those of several runs can be added. Of requests: " +
+    "sent = answered + wrong + errors + lost. Made from src/bench/result.ts by `deno task docs`.";
+  return `${JSON.stringify({ $schema, title: SCHEMA, description, ...fields }, null, 2)}\n`;
+}
+
 function hexByte(byte: number): string {
   return `0x${byte.toString(16).padStart(2, "0")}`;
 }
@@ -164,6 +182,9 @@ export const PROTOCOL_PAGE = new URL("../docs/protocol.md", import.meta.url);
 /** Where the page of `configurationPage` stands. */
 export const CONFIGURATION_PAGE = new URL("../docs/configuration.md", import.meta.url);
 
+/** Where the text of `benchSchema` stands. */
+export const BENCH_SCHEMA_FILE = new URL("../docs/bench-schema.json", import.meta.url);
+
 /** Where the page of `errorsPage` stands. */
 export const ERRORS_PAGE = new URL("../docs/errors.md", import.meta.url);
 
@@ -171,6 +192,7 @@ if (import.meta.main) {
   writeFileSync(ERRORS_PAGE, errorsPage());
   writeFileSync(CONFIGURATION_PAGE, configurationPage());
   writeFileSync(PROTOCOL_PAGE, protocolPage());
+  writeFileSync(BENCH_SCHEMA_FILE, benchSchema());
   writeFileSync(METRICS_PAGE, metricsPage());
   writeFileSync(DASHBOARD_FILE, dashboardJson());
 }

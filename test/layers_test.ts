@@ -27,6 +27,7 @@ const LAYERS: readonly Layer[] = [
   },
   { folder: "status", imports: ["protocol", "runtime", "telemetry", "server"] },
   { folder: "config", imports: ["crypto", "status"] },
+  { folder: "bench", imports: ["protocol", "crypto", "client", "config"] },
   { folder: "mod.ts", imports: ["crypto", "protocol", "client"], types: ["keystore"] },
 ];
 

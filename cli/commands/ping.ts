@@ -4,6 +4,7 @@ import { SCHEMES } from "../../src/crypto/scheme.ts";
 import { EXIT } from "../../src/errors/table.ts";
 import { addDevOptions, prepareDev } from "../dev_options.ts";
 import { addHelp } from "../help.ts";
+import { listenForInterrupt } from "../interrupt.ts";
 import { problemsOf } from "../failures.ts";
 import { endWhenWritten, printDocument, printText, printWarning, reportError } from "../output.ts";
 import type { TargetResult } from "../ping/check_target.ts";
@@ -108,22 +109,6 @@ async function ping(texts: readonly string[], flags: Flags): Promise<void> {
 const NAME = "ping";
 const EXIT_RULE = "Of several targets the highest code counts, unless --min-healthy are healthy.";
 const SIGN_SCHEMES = Object.keys(SCHEMES).filter((scheme) => scheme !== "rsa-decrypt");
-
-/** Ctrl-C ends the check, and what was measured is shown; a second one ends the process. */
-function listenForInterrupt(): { readonly signal: AbortSignal; end(): void } {
-  const controller = new AbortController();
-  const end = () => {
-    for (const signal of SIGNALS) process.off(signal, interrupt);
-  };
-  const interrupt = () => {
-    end();
-    controller.abort();
-  };
-  for (const signal of SIGNALS) process.on(signal, interrupt);
-  return { signal: controller.signal, end };
-}
-
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 function isHeldByLookup({ failures, interrupted, phasesMs }: TargetResult): boolean {
   return failures.has("RESOLVE") || (interrupted !== undefined && phasesMs.resolve === undefined);

@@ -1,21 +1,15 @@
-import { type CredentialPems, readCredentials } from "../../src/client/credentials.ts";
 import { parseEndpoint } from "../../src/client/endpoint.ts";
-import { acceptedBy, parseValue } from "../../src/config/kinds.ts";
-import type { Setting } from "../../src/config/settings.ts";
 import type { SignScheme } from "../../src/crypto/scheme.ts";
 import { KeylessError } from "../../src/errors/errors.ts";
 import type { DevDirectory } from "../../src/pki/dev.ts";
-import { printable, quoted } from "../../src/errors/printable.ts";
-import { readNamedFile } from "../named_file.ts";
+import { type CredentialFlags, readClientCredentials } from "../client_credentials.ts";
+import { COUNT, DURATION, readNumber } from "../number_flags.ts";
 import type { Target } from "./check_target.ts";
 import { pingSubject, type Subject } from "./question.ts";
 import { readSigning } from "./signing_key.ts";
 
 /** The flags of `keyless ping`; numbers and durations as they were typed. */
-export interface PingFlags {
-  readonly cert?: string;
-  readonly key?: string;
-  readonly ca?: string;
+export interface PingFlags extends CredentialFlags {
   readonly serverName?: string;
   readonly count: string;
   readonly interval: string;
@@ -46,7 +40,7 @@ export interface PingPlan {
 /**
  * Puts flags and files together, before anything is sent.
  *
- * @throws KeylessError "USAGE"; for files as `readCredentials` and `readSigning`
+ * @throws KeylessError "USAGE"; for files as `readClientCredentials` and `readSigning`
  */
 export function readPlan(
   texts: readonly string[],
@@ -70,7 +64,8 @@ export function readPlan(
     const given = endpoints.length === 1 ? "one target is" : `${endpoints.length} targets are`;
     throw new KeylessError("USAGE", `--min-healthy is ${minHealthy}, but only ${given} given`);
   }
-  const credentials = readCredentialFiles(flags, dev);
+  const { credentials, pems } = readClientCredentials(flags, dev);
+  pems.key.fill(0);
   const { serverName } = flags;
   if (serverName === "") throw new KeylessError("USAGE", "--server-name is empty; leave it out");
   const targets = endpoints.map((endpoint) => ({ endpoint, credentials, serverName }));
@@ -81,20 +76,7 @@ export function readPlan(
 }
 
 /** Where `keyless serve --dev` listens. */
-const DEV_TARGET = "127.0.0.1";
-
-type NumberSetting = Pick<Setting, "kind" | "min" | "max" | "minMs">;
-
-/** As the settings of the server are read. */
-function readNumber(flag: string, text: string, row: NumberSetting): number {
-  const setting = { default: 0, help: "", ...row };
-  const parsed = parseValue(setting, text);
-  if (parsed !== undefined) return Number(parsed.value);
-  throw new KeylessError("USAGE", `${flag} is ${quoted(text)}; give ${acceptedBy(setting)}`);
-}
-
-const COUNT: NumberSetting = { kind: "count", min: 1, max: 1_000_000 };
-const DURATION: NumberSetting = { kind: "duration", minMs: 0 };
+export const DEV_TARGET = "127.0.0.1";
 
 function readSubject(flags: PingFlags, dev: DevDirectory | undefined): Subject {
   if (flags.op === "sign") return readSigning(flags, dev?.keysDirectory);
@@ -105,36 +87,3 @@ function readSubject(flags: PingFlags, dev: DevDirectory | undefined): Subject {
   }
   return pingSubject();
 }
-
-function readCredentialFiles(
-  flags: PingFlags,
-  dev: DevDirectory | undefined,
-): ReturnType<typeof readCredentials> {
-  const paths = {
-    certificate: flags.cert ?? dev?.clientCertificate,
-    key: flags.key ?? dev?.clientKey,
-    ca: flags.ca ?? dev?.ca,
-  };
-  const missing = FIELDS.filter((field) => paths[field] === undefined).map((field) => FLAGS[field]);
-  if (missing.length > 0) {
-    throw new KeylessError(
-      "USAGE",
-      `${
-        missing.join(", ").replace(/, (?=[^,]*$)/, " and ")
-      } must be given: key servers talk to clients with a certificate ` +
-        "alone (with a server of `keyless serve --dev`, --dev gives all three)",
-    );
-  }
-  const nameOf = (field: keyof CredentialPems) => `${FLAGS[field]} ${printable(paths[field]!)}`;
-  const names = { certificate: nameOf("certificate"), key: nameOf("key"), ca: nameOf("ca") };
-  const read = (field: keyof CredentialPems) => readNamedFile(paths[field]!, names[field]).bytes;
-  const pems = { certificate: read("certificate"), key: read("key"), ca: read("ca") };
-  try {
-    return readCredentials(pems, names);
-  } finally {
-    pems.key.fill(0);
-  }
-}
-
-const FIELDS = ["certificate", "key", "ca"] as const;
-const FLAGS = { certificate: "--cert", key: "--key", ca: "--ca" } as const;

@@ -53,16 +53,24 @@ function readKey(options: SigningOptions, keysDirectory: string | undefined): Si
     const file = keysDirectory === undefined ? "FILE" : printable(join(keysDirectory, DEV_PUBLIC));
     throw new KeylessError("USAGE", `--op sign needs a key: give --public ${file} or --ski HEX`);
   }
-  const ski = fromHex(options.ski);
-  if (ski?.length !== SKI_BYTES) {
-    throw new KeylessError("USAGE", `--ski takes the ${SKI_BYTES} bytes of a SKI in hexadecimal`);
-  }
+  const ski = readSki(options.ski);
   const info = keysDirectory === undefined ? undefined : findDevKey(keysDirectory, ski);
   return { ski, info };
 }
 
-/** The first key of the file: in a chain of certificates, the leaf's. */
-function readPublicFile(path: string): SigningKey {
+/** @throws KeylessError "USAGE" for what is no SKI in hexadecimal */
+export function readSki(text: string): Uint8Array {
+  const ski = fromHex(text);
+  if (ski?.length === SKI_BYTES) return ski;
+  throw new KeylessError("USAGE", `--ski takes the ${SKI_BYTES} bytes of a SKI in hexadecimal`);
+}
+
+/**
+ * The first key of the file: in a chain of certificates, the leaf's.
+ *
+ * @throws KeylessError as `readPublicKeys`, "KEY_UNSUPPORTED"
+ */
+export function readPublicFile(path: string): SigningKey {
   try {
     const [found] = readPublicKeys(readRegularFile(path).bytes, {});
     if (found?.info !== undefined) return { ski: found.ski, info: found.info };
@@ -73,7 +81,7 @@ function readPublicFile(path: string): SigningKey {
   }
 }
 
-function findDevKey(keysDirectory: string, ski: Uint8Array): PublicKeyInfo | undefined {
+export function findDevKey(keysDirectory: string, ski: Uint8Array): PublicKeyInfo | undefined {
   const wanted = toHex(ski);
   for (const name of readdirSync(keysDirectory)) {
     const info = readDevKey(join(keysDirectory, name));
@@ -82,8 +90,8 @@ function findDevKey(keysDirectory: string, ski: Uint8Array): PublicKeyInfo | und
   return undefined;
 }
 
-/** Undefined for files that hold no plain private key: the directory is free to hold others. */
-function readDevKey(path: string): PublicKeyInfo | undefined {
+/** Undefined for files that hold no plain key: the directory of `--dev` is free to hold others. */
+export function readDevKey(path: string): PublicKeyInfo | undefined {
   try {
     const pem = Buffer.from(readRegularFile(path).bytes);
     const spki = createPublicKey(pem).export({ type: "spki", format: "der" });

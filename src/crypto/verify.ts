@@ -41,7 +41,9 @@ export function verifySignature(
     return verify(hash, message, options, signature);
   }
   const curve = key.curve === undefined ? undefined : PORTABLE_CURVES[key.curve];
-  if (curve === undefined) return verifyByRuntime(hash, message, publicKey, signature);
+  if (curve === undefined || scheme === defaultScheme(key)) {
+    return verifyByRuntime(hash, message, publicKey, signature);
+  }
   // not by the runtime: Deno takes no digest of less than half the curve's length
   const options = { prehash: false, lowS: false, format: "der" } as const;
   try {

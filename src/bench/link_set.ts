@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { readCredentials } from "../client/credentials.ts";
+import { dial, type DialOptions } from "../client/dial.ts";
+import { endpointText } from "../client/endpoint.ts";
+import { KeylessError } from "../errors/errors.ts";
+import { clampNs } from "./histogram.ts";
+import { Link, type LinkObserver, type Slot } from "./link.ts";
+import type { ThreadPlan } from "./messages.ts";
+import { NS_A_MS, type Tally } from "./tally.ts";
+
+/** The connections of one thread: made, shared out, and made again after a loss. */
+export class LinkSet {
+  readonly #plan: ThreadPlan;
+  readonly #observer: LinkObserver;
+  readonly #tally: Tally;
+  readonly #onGone: (error: KeylessError) => void;
+  readonly #dialOptions: DialOptions;
+  readonly #links: Link[] = [];
+  readonly #abort = new AbortController();
+  #cursor = 0;
+  #lastSeenMs = Infinity;
+
+  /** @param onGone called once no connection is left, and none could be made for a while */
+  constructor(
+    plan: ThreadPlan,
+    observer: LinkObserver,
+    tally: Tally,
+    onGone: (error: KeylessError) => void,
+  ) {
+    this.#plan = plan;
+    this.#observer = observer;
+    this.#tally = tally;
+    this.#onGone = onGone;
+    const { endpoint, serverName, timeoutMs, pems } = plan;
+    const credentials = readCredentials(pems);
+    if (typeof pems.key !== "string") pems.key.fill(0);
+    const { signal } = this.#abort;
+    this.#dialOptions = { endpoint, serverName, timeoutMs, credentials, signal };
+  }
+
+  get outstanding(): number {
+    return this.#links.reduce((sum, link) => sum + link.outstanding, 0);
+  }
+
+  /**
+   * Makes them all, some at a time.
+   *
+   * @throws KeylessError as `dial`, where one cannot be made
+   */
+  async open(): Promise<void> {
+    let left = this.#plan.connections;
+    const openSome = async () => {
+      while (left-- > 0) await this.#connect();
+    };
+    await Promise.all(Array.from({ length: HANDSHAKES_AT_ONCE }, openSome));
+  }
+
+  forEach(use: (link: Link) => void): void {
+    this.#links.forEach(use);
+  }
+
+  flush(): void {
+    for (const link of this.#links) link.flush();
+  }
+
+  /** They take turns. */
+  nextWithRoom(): Link | undefined {
+    for (let tried = 0; tried < this.#links.length; tried++) {
+      this.#cursor = (this.#cursor + 1) % this.#links.length;
+      const link = this.#links[this.#cursor]!;
+      if (link.room > 0) return link;
+    }
+    return undefined;
+  }
+
+  takenSlots(): Slot[] {
+    return this.#links.flatMap((link) => link.takenSlots());
+  }
+
+  /** Forgets a connection that was lost. */
+  drop(link: Link): void {
+    this.#links.splice(this.#links.indexOf(link), 1);
+  }
+
+  /** Makes another in the place of one that was lost; tries until the run ends. */
+  async replace(link: Link, error: KeylessError, onMade: (link: Link) => void): Promise<void> {
+    this.drop(link);
+    if (this.#links.length === 0) this.#lastSeenMs = performance.now();
+    let last = error;
+    const { signal } = this.#abort;
+    while (!signal.aborted) {
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
+      try {
+        return onMade(await this.#connect());
+      } catch (thrown) {
+        if (!(thrown instanceof KeylessError)) throw thrown;
+        if (thrown.code !== "ABORTED") last = thrown;
+      }
+      const isGone = this.#links.length === 0 && performance.now() - this.#lastSeenMs > GONE_MS;
+      if (isGone && !signal.aborted) return this.#onGone(last);
+    }
+  }
+
+  close(): void {
+    this.#abort.abort();
+    for (const link of this.#links) link.close();
+    this.#links.length = 0;
+  }
+
+  async #connect(): Promise<Link> {
+    const { endpoint, inFlight, operations } = this.#plan;
+    const startMs = performance.now();
+    try {
+      const link = await dial(
+        this.#dialOptions,
+        (socket) => new Link(socket, endpointText(endpoint), inFlight, operations, this.#observer),
+      );
+      this.#tally.made++;
+      this.#tally.setUp.recordValue(clampNs((performance.now() - startMs) * NS_A_MS));
+      this.#links.push(link);
+      return link;
+    } catch (thrown) {
+      if (!this.#abort.signal.aborted) this.#tally.connectsFailed++;
+      throw thrown;
+    }
+  }
+}
+
+const HANDSHAKES_AT_ONCE = 16;
+const RETRY_MS = 50;
+/** A target is gone that no connection can be made to for so long. */
+const GONE_MS = 2_000;

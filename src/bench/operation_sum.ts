@@ -1,0 +1,49 @@
+import { wireErrorText } from "../protocol/errors.ts";
+import { addPairs, createHistogram, encodeHistogram } from "./histogram.ts";
+import type { OperationTally } from "./messages.ts";
+import type { BenchOperationResult } from "./result.ts";
+
+/** What all threads have seen of one operation. */
+export class OperationSum {
+  #sent = 0;
+  #answered = 0;
+  #lost = 0;
+  readonly #latency = createHistogram();
+  readonly #service = createHistogram();
+  readonly #errors = new Map<number, number>();
+
+  add({ sent, answered, lost, errors, latencyNs, serviceNs }: OperationTally): void {
+    this.#sent += sent;
+    this.#answered += answered;
+    this.#lost += lost;
+    addPairs(this.#latency, latencyNs);
+    addPairs(this.#service, serviceNs);
+    for (const [wireCode, count] of errors) {
+      this.#errors.set(wireCode, (this.#errors.get(wireCode) ?? 0) + count);
+    }
+  }
+
+  /** @param wrong answers that were verified, and are wrong; the threads count them as answers */
+  result(
+    name: string,
+    wrong: number,
+    isOpen: boolean,
+    perSecond: (count: number) => number,
+  ): BenchOperationResult {
+    const answered = this.#answered - wrong;
+    const errors = [...this.#errors].sort(([a], [b]) => a - b);
+    return {
+      name,
+      sent: this.#sent,
+      answered,
+      wrong,
+      errors: errors.map(([wireCode, count]) => {
+        return { wireCode, text: wireErrorText(wireCode), count };
+      }),
+      lost: this.#lost,
+      ratePerSecond: perSecond(answered),
+      latencyNs: encodeHistogram(this.#latency),
+      serviceNs: isOpen ? encodeHistogram(this.#service) : null,
+    };
+  }
+}

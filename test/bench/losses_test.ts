@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { OP_RESPONSE } from "../../src/protocol/opcodes.ts";
+import { assertAddsUp, bench, benchPlan, refuse, run } from "../support/bench_fixture.ts";
+import { echo, type Script, startFakeServer } from "../support/fake_server.ts";
+import { SLOW } from "../support/ping_fixture.ts";
+import { TestPki } from "../support/test_server.ts";
+
+let pki: TestPki;
+before(async () => {
+  pki = await TestPki.create();
+});
+
+describe("connections that are lost", () => {
+  test("a lost one is made again, and what was outstanding on it counted", SLOW, async () => {
+    let count = 0;
+    const { result, errors, server } = await bench(pki, (request, peer) => {
+      if (++count === 100) peer.socket.destroy();
+      else echo(request, peer);
+    }, { durationMs: 500 });
+    assert.deepEqual(errors, []);
+    assert.ok(result.totals.lost >= 1 && result.totals.lost <= 2);
+    assert.equal(result.connects.made, 3);
+    assert.deepEqual(result.transportErrors.map((each) => [each.code, each.count]), [
+      ["CONNECTION_LOST", 1],
+    ]);
+    assert.equal(server.peers.length, 4);
+  });
+
+  test("a target that dies ends the run; what was measured is reported", SLOW, async () => {
+    await using server = await startFakeServer(pki, echo);
+    const running = run(benchPlan(pki, server.port, { durationMs: 60_000, threads: 2 }));
+    await server.received(100);
+    await server.close();
+    const { result, errors } = await running;
+    assertAddsUp(result);
+    assert.ok(result.totals.answered >= 90);
+    assert.match(result.endedEarly ?? "", /connection refused/);
+    assert.deepEqual(errors.map(({ exitCode }) => exitCode), [3]);
+  });
+
+  test("answers that are not the protocol's end their connection", SLOW, async () => {
+    let count = 0;
+    const { result } = await bench(pki, (request, peer) => {
+      count++;
+      if (count === 50) peer.send(Uint8Array.of(9, 9, 9, 9, 9, 9, 9, 9));
+      else if (count === 60) peer.reply(77, { opcode: OP_RESPONSE });
+      else if (count === 70) peer.reply(request.id, { opcode: OP_RESPONSE });
+      else echo(request, peer);
+    }, { requests: 500, durationMs: undefined });
+    assert.deepEqual(result.transportErrors.map((each) => [each.code, each.count]), [
+      ["REPLY_BROKEN", 3],
+    ]);
+    assert.match(result.transportErrors[0]!.message, /a packet of version 9$/);
+  });
+
+  test("a server that falls silent ends a run of so many requests", SLOW, async () => {
+    let count = 0;
+    const { result, errors } = await bench(pki, (request, peer) => {
+      if (++count <= 100) echo(request, peer);
+    }, { requests: 500, durationMs: undefined, timeoutMs: 300 });
+    assert.equal(result.totals.answered, 99);
+    assert.equal(result.totals.lost, 4);
+    assert.deepEqual(errors.map(({ code }) => code), ["DEADLINE"]);
+  });
+});
+
+describe("without a right answer a run has failed", () => {
+  test("where connections are closed as soon as they are made", SLOW, async () => {
+    let count = 0;
+    await using server = await startFakeServer(pki, echo, {
+      onConnect: (peer) => void (++count > 1 && peer.socket.destroy()),
+    });
+    const { result, errors } = await run(benchPlan(pki, server.port));
+    assertAddsUp(result);
+    assert.ok(result.transportErrors[0]!.count >= 2);
+    assert.deepEqual(errors.map(({ code }) => code), ["CONNECTION_LOST"]);
+  });
+
+  test("where all are error replies", SLOW, async () => {
+    let count = 0;
+    const script: Script = (request, peer) => {
+      if (++count === 1) echo(request, peer);
+      else refuse(request, peer, 8);
+    };
+    const { errors } = await bench(pki, script, { requests: 20, durationMs: undefined });
+    assert.deepEqual(errors.map(({ exitCode }) => exitCode), [5]);
+    assert.match(errors[0]!.message, /none of 20 requests .* error 8: internal error$/);
+  });
+
+  test("where nothing comes back", SLOW, async () => {
+    let count = 0;
+    const script: Script = (request, peer) => void (++count === 1 && echo(request, peer));
+    const { errors } = await bench(pki, script, { durationMs: 200, timeoutMs: 200 });
+    assert.deepEqual(errors.map(({ code }) => code), ["DEADLINE"]);
+  });
+});

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { bench, countFrom, received } from "../support/bench_fixture.ts";
+import { echo, type Script } from "../support/fake_server.ts";
+import { SLOW } from "../support/ping_fixture.ts";
+import { TestPki } from "../support/test_server.ts";
+
+let pki: TestPki;
+before(async () => {
+  pki = await TestPki.create();
+});
+
+describe("an open loop", () => {
+  test("sends at its rate, by the server's own count", SLOW, async () => {
+    const changes = { ratePerSecond: 500, durationMs: 1_000, inFlight: 100, threads: 2 };
+    const { result, server } = await bench(pki, echo, changes);
+    assert.ok(Math.abs(received(server) - 500) <= 2, `${received(server)} requests`);
+    assert.equal(result.totals.sent, received(server));
+    assert.equal(result.totals.dropped, 0);
+    assert.ok(result.pacerLatenessNs !== null);
+    assert.ok(result.operations[0]!.serviceNs !== null);
+  });
+
+  test("a server that stalls makes every request slow that was due meanwhile", SLOW, async () => {
+    const STALL_MS = 400;
+    const stalling = (): Script => {
+      let count = 0;
+      let held: (() => void)[] | undefined;
+      return (request, peer) => {
+        if (++count === 50) {
+          held = [];
+          setTimeout(() => {
+            held?.forEach((answer) => answer());
+            held = undefined;
+          }, STALL_MS);
+        }
+        if (held === undefined) echo(request, peer);
+        else held.push(() => echo(request, peer));
+      };
+    };
+    const changes = { connections: 1, durationMs: 1_000 };
+    const open = await bench(pki, stalling(), { ...changes, inFlight: 500, ratePerSecond: 200 });
+    // one request each 5 ms of the stall, of which the last 100 ms are not looked at
+    const slow = countFrom(open.latency, 100);
+    assert.ok(slow >= 55 && slow <= 75, `${slow} requests took 100 ms and more`);
+    const closed = await bench(pki, stalling(), { ...changes, inFlight: 1 });
+    assert.equal(countFrom(closed.latency, 100), 1, "which a closed loop hides");
+  });
+
+  test("drops what is due while as many are outstanding as may be", SLOW, async () => {
+    let isProbed = false;
+    const { result, server } = await bench(pki, (request, peer) => {
+      if (!isProbed) echo(request, peer);
+      isProbed = true;
+    }, { ratePerSecond: 100, durationMs: 500, timeoutMs: 300, connections: 2, inFlight: 3 });
+    const { sent, dropped, lost } = result.totals;
+    assert.deepEqual({ sent, dropped, lost }, { sent: 6, dropped: 44, lost: 6 });
+    assert.equal(received(server), 6);
+  });
+
+  test("climbs to its rate before it measures", SLOW, async () => {
+    const changes = { ratePerSecond: 400, rampMs: 500, durationMs: 500, inFlight: 100 };
+    const { result, server } = await bench(pki, echo, changes);
+    assert.ok(Math.abs(result.totals.sent - 200) <= 1);
+    assert.ok(Math.abs(received(server) - 300) <= 2, "half the rate while it climbs");
+  });
+});

@@ -1,0 +1,108 @@
+/** The load of a benchmark on a real server, by the executable and by the sources on Deno. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import { after, before, describe, test } from "node:test";
+import { OPERATION_NAMES } from "../../src/bench/mix.ts";
+import { type CliResult, resultOf } from "../support/cli.ts";
+import { type Program, PROGRAM_NAMES, PROGRAMS, RunningServer } from "../support/running_server.ts";
+import { LOCAL } from "../support/serve_fixture.ts";
+import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
+
+const SLOW = { timeout: 60_000 };
+
+let directory: TempDir;
+let server: RunningServer;
+before(async () => {
+  directory = makeTempDir();
+  server = await RunningServer.start(["--dev", ...LOCAL], { cwd: directory.path });
+}, SLOW);
+after(async () => {
+  await server?.kill();
+  directory.remove();
+});
+
+function start(program: Program, args: readonly string[], port = server.port) {
+  const [command, ...first] = PROGRAMS[program];
+  const words = [...first, "bench", "--dev", `127.0.0.1:${port}`, ...args];
+  const child = spawn(command, words, { cwd: directory.path, stdio: "pipe" });
+  return { child, result: resultOf(child) };
+}
+
+function bench(program: Program, ...args: readonly string[]): Promise<CliResult> {
+  return start(program, args).result;
+}
+
+for (const program of PROGRAM_NAMES) {
+  describe(`bench of the ${program}`, () => {
+    test("asks every operation that there is, and verifies the answers", SLOW, async () => {
+      const args = ["--op", OPERATION_NAMES.join(), "--requests", "90", "--warmup", "0"];
+      const more = ["--threads", "2", "--verify-every", "1", "--json"];
+      const { code, stdout, stderr } = await bench(program, ...args, ...more);
+      assert.equal(code, 0, stderr);
+      const { totals, operations, verification, client } = JSON.parse(stdout);
+      assert.equal(operations.length, OPERATION_NAMES.length);
+      assert.equal(totals.answered, 90);
+      assert.equal(verification.checked + verification.skipped, 90);
+      assert.ok(verification.checked >= 80, "a runtime lacks MD5 with SHA-1");
+      assert.equal(client.threads.length, 2);
+      assert.ok(client.threads[0].cpuShare > 0);
+    });
+
+    test("asks at a rate, which the server counts too", SLOW, async () => {
+      const before = await requestsOf(server);
+      const args = ["--rate", "200", "--duration", "1s", "--warmup", "0", "--json"];
+      const { code, stdout } = await bench(program, ...args);
+      assert.equal(code, 0);
+      const { totals, pacerLatenessNs } = JSON.parse(stdout);
+      assert.equal(totals.sent + totals.dropped, 200);
+      assert.equal(await requestsOf(server) - before, totals.sent + 1, "and one before the load");
+      assert.ok(pacerLatenessNs.length > 0);
+    });
+
+    test("an operation that no key can do is refused, exit 2", SLOW, async () => {
+      const ski = ["--ski", "ab".repeat(20)];
+      const { code, stderr } = await bench(program, "--op", "rsa-decrypt", ...ski);
+      assert.equal(code, 2);
+      assert.match(stderr, /--op rsa-decrypt needs an RSA key/);
+    });
+  });
+}
+
+test(
+  "a server killed in the middle ends the run with what was measured, exit 3",
+  SLOW,
+  async () => {
+    const doomed = await RunningServer.start(["--dev", ...LOCAL], { cwd: directory.path });
+    const args = ["--duration", "10m", "--warmup", "0", "--save", "cut.json"];
+    const { result } = start("executable", args, doomed.port);
+    while (await requestsOf(doomed) < 1_000);
+    await doomed.kill();
+    const { code, stdout, stderr } = await result;
+    assert.equal(code, 3);
+    assert.match(stdout, /CONNECTION_LOST/);
+    assert.match(stderr, /^keyless bench: .*connection refused/);
+    const { totals, endedEarly } = JSON.parse(readFileSync(directory.at("cut.json"), "utf8"));
+    assert.ok(totals.answered > 500);
+    assert.match(endedEarly, /connection refused/);
+  },
+);
+
+test("Ctrl-C ends a run with its summary", SLOW, async () => {
+  const before = await requestsOf(server);
+  const { child, result } = start("executable", ["--duration", "10m", "--warmup", "0"]);
+  while (await requestsOf(server) - before < 1_000);
+  process.kill(child.pid!, "SIGINT");
+  const { code, stdout } = await result;
+  assert.equal(code, 0);
+  assert.match(stdout, /ended early: interrupted/);
+});
+
+/** Requests that a server has counted. */
+async function requestsOf({ metricsPort }: RunningServer): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
+  const text = await response.text();
+  return [...text.matchAll(/^keyless_requests\{.*\} (\d+)/gm)]
+    .reduce((sum, [, count]) => sum + Number(count), 0);
+}
