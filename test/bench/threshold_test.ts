@@ -73,6 +73,8 @@ describe("parseThreshold", () => {
     const texts = fc.oneof(
       fc.string(),
       fc.array(part, { maxLength: 8 }).map((all) => all.join("")),
+      fc.tuple(fc.constantFrom("p99", "ping.max"), fc.constantFrom("<", ">="), fc.nat())
+        .map(([measure, sign, bound]) => `${measure}${sign}${bound}ms`),
     );
     let read = 0;
     fc.assert(

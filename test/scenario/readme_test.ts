@@ -119,10 +119,11 @@ test("the README's exit codes are those of the table", () => {
 });
 
 test("every flag that the README names is one", () => {
-  const commands = ["serve", "ping", "keys list", "keys ski", "certs inspect", "certs expiry"];
-  const helps = [...commands, "config check", "config show"].map((command) =>
-    run(`keyless ${command} --help`)
-  ).join("\n");
+  const commands = [
+    ...["serve", "ping", "bench", "bench compare", "keys list", "keys ski"],
+    ...["certs inspect", "certs expiry", "config check", "config show"],
+  ];
+  const helps = commands.map((command) => run(`keyless ${command} --help`)).join("\n");
   const flags = new Set(Array.from(README.matchAll(/--[a-z][a-z-]+/g), ([flag]) => flag));
   const others = new Set(["--allow-ffi", "--cacert"]); // Deno's, curl's
   const unknown = [...flags].filter((flag) => !helps.includes(flag) && !others.has(flag));
