@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import type { OtlpTracer } from "../../../src/telemetry/tracing/otlp_tracer.ts";
 import { accept, FakeCollector } from "../../support/collector.ts";
 import type { MemoryLog } from "../../support/memory_log.ts";
-import { QUICK, request, tracerFor } from "./traced.ts";
+import { QUICK, request, tracerFor as patientTracerFor } from "./traced.ts";
 
 const stray: unknown[] = [];
 const keepStray = (thrown: unknown) => stray.push(thrown);
@@ -38,6 +38,10 @@ async function closedPort(): Promise<number> {
   await once(server, "close");
   return port;
 }
+
+/** Gives an export up soon: collectors fail here. */
+const tracerFor: typeof patientTracerFor = (url, options = {}) =>
+  patientTracerFor(url, { ...options, limits: { exportMs: 400, ...options.limits } });
 
 describe("a collector that is not there", () => {
   test("costs one line in the log, and another when it is", { timeout: 20_000 }, async () => {
@@ -183,7 +187,9 @@ describe("a collector that does not answer", () => {
 describe("stop", () => {
   test("sends what is waiting first", async () => {
     const collector = await FakeCollector.start();
-    const { tracer, log } = tracerFor(collector.url, { limits: { batchMs: 60_000 } });
+    const { tracer, log } = tracerFor(collector.url, {
+      limits: { batchMs: 60_000, exportMs: 10_000, stopMs: 10_000 },
+    });
     for (let i = 0; i < 1_000; i++) request(tracer);
     await tracer.stop();
     assert.equal((await collector.requests(1_000)).length, 1_000);
