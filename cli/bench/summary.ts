@@ -59,7 +59,7 @@ export function factLines({ connects, verification, totals, options }: BenchResu
   ];
   if (options.mode === "open") {
     lines.push(
-      `schedule: ${countText(totals.dropped)} dropped (as many were outstanding as may be), ` +
+      `schedule: ${countText(totals.dropped)} dropped (no connection had room for them), ` +
         `${countText(totals.late)} sent late (over 1 ms)`,
     );
   }

@@ -22,7 +22,6 @@ export class Collector {
   #connectsFailed = 0;
   #dropped = 0;
   #late = 0;
-  #arrived = 0;
 
   /** @param onSecond told of each second once all threads have reported it */
   constructor(
@@ -57,15 +56,12 @@ export class Collector {
     const { phase, operations } = interval;
     this.connected(interval.connects);
     for (const error of interval.transportErrors) this.#addTransportError(error);
-    for (const [at, tally] of operations.entries()) this.#operations[at]!.add(tally);
+    for (const [at, tally] of operations.entries()) this.#operations[at]!.add(phase, tally);
     addPairs(this.#lateness, interval.latenessNs);
     this.#dropped += interval.dropped;
     this.#late += interval.late;
     if (phase === "drain") return;
-    if (phase === "measure") {
-      this.#arrived += interval.arrived;
-      this.#addTimes(this.#threadTimes[thread]!, interval);
-    }
+    if (phase === "measure") this.#addTimes(this.#threadTimes[thread]!, interval);
     this.#addToSecond(phase, interval);
   }
 
@@ -77,21 +73,20 @@ export class Collector {
     const operations = this.#operations.map((sum, at) =>
       sum.result(this.#names[at]!, verdicts.wrong[at] ?? 0, this.#isOpen, perSecond)
     );
-    const sum = (field: "sent" | "answered" | "wrong" | "lost") =>
+    const sum = (field: "sent" | "answered" | "wrong" | "lost" | "ratePerSecond") =>
       operations.reduce((total, operation) => total + operation[field], 0);
     const errors = operations.flatMap((operation) => operation.errors);
-    const wrong = sum("wrong");
     return {
       elapsedMs: this.elapsedMs,
       totals: {
         sent: sum("sent"),
         answered: sum("answered"),
-        wrong,
+        wrong: sum("wrong"),
         errors: errors.reduce((total, { count }) => total + count, 0),
         lost: sum("lost"),
         dropped: this.#dropped,
         late: this.#late,
-        ratePerSecond: perSecond(Math.max(0, this.#arrived - wrong)),
+        ratePerSecond: sum("ratePerSecond"),
       },
       operations,
       transportErrors: [...this.#transportErrors.values()],

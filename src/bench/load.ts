@@ -5,9 +5,10 @@ import { decodeOperation } from "../protocol/operation.ts";
 import { clampNs } from "./histogram.ts";
 import type { Link, LinkObserver, Slot } from "./link.ts";
 import { LinkSet } from "./link_set.ts";
-import type { Phase, Report, ThreadEnd, ThreadPlan } from "./messages.ts";
+import type { Report, ThreadEnd, ThreadPlan } from "./messages.ts";
 import { Pacer } from "./pacer.ts";
 import { NS_A_MS, Tally } from "./tally.ts";
+import { Timeline } from "./timeline.ts";
 
 /**
  * The load of one client thread: warm-up, measured time, and the wait for the last answers. In a
@@ -17,20 +18,13 @@ export class Load implements LinkObserver {
   readonly #plan: ThreadPlan;
   readonly #report: (report: Report) => void;
   readonly #tally: Tally;
+  readonly #timeline: Timeline;
   readonly #links: LinkSet;
   readonly #pacer: Pacer | undefined;
   readonly #keyCursors: number[];
   #orderCursor = 0;
   #untilSample: number;
   #requestsLeft: number;
-  #phase: Phase = "warmup";
-  #measureStartMs = Infinity;
-  #measureEndMs = Infinity;
-  #phaseStartMs = 0;
-  #intervalStartMs = 0;
-  #intervalIndex = 0;
-  /** When the interval or the phase ends, whichever comes first. */
-  #boundaryMs = Infinity;
   #drainUntilMs = Infinity;
   #heardMs = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -40,6 +34,14 @@ export class Load implements LinkObserver {
     this.#plan = plan;
     this.#report = report;
     this.#tally = new Tally(plan.operations.length, plan.openLoop !== undefined);
+    this.#timeline = new Timeline({
+      intervalOver: (...interval) =>
+        report({ kind: "interval", interval: this.#tally.take(...interval) }),
+      drainBegun: (atMs) => {
+        this.#pacer?.endAt(atMs);
+        this.#drainUntilMs = atMs + plan.timeoutMs;
+      },
+    });
     this.#links = new LinkSet(plan, this, this.#tally, (error) => this.#end(endOf(error)));
     this.#pacer = plan.openLoop && new Pacer(plan.openLoop, {
       send: (dueMs, nowMs) => this.#sendDue(dueMs, nowMs),
@@ -66,54 +68,57 @@ export class Load implements LinkObserver {
   go(): void {
     const { openLoop, warmupMs, durationMs = Infinity } = this.#plan;
     const nowMs = performance.now();
-    this.#measureStartMs = nowMs + (openLoop?.rampMs ?? 0) + warmupMs;
-    this.#measureEndMs = this.#measureStartMs + durationMs;
+    const measureStartMs = nowMs + (openLoop?.rampMs ?? 0) + warmupMs;
+    const measureEndMs = measureStartMs + durationMs;
     this.#heardMs = nowMs;
     this.#tally.begin();
-    this.#enter("warmup", nowMs);
+    this.#timeline.begin(nowMs, measureStartMs, measureEndMs);
     this.#timer = setInterval(() => this.#look(performance.now()), LOOK_MS);
     if (this.#pacer === undefined) this.#links.forEach((link) => this.#refill(link, nowMs));
-    else this.#pacer.start(nowMs, this.#measureEndMs);
+    else this.#pacer.start(nowMs, measureEndMs);
   }
 
   /** Ends the run before its time; what was asked is waited for a moment. */
   stop(): void {
     const nowMs = performance.now();
-    this.#advance(nowMs);
-    if (this.#isOver || this.#phase === "drain") return;
-    this.#drain(nowMs, Math.min(STOP_MS, this.#plan.timeoutMs));
+    this.#timeline.advance(nowMs);
+    if (this.#isOver || this.#isDraining) return;
+    this.#timeline.drain(nowMs);
+    this.#drainUntilMs = nowMs + Math.min(STOP_MS, this.#plan.timeoutMs);
     this.#look(nowMs);
   }
 
   answered(slot: Slot, nowMs: number, chunk: Uint8Array, start: number, end: number): void {
-    if (nowMs >= this.#boundaryMs) this.#advance(nowMs);
-    this.#tally.arrived++;
-    if (slot.dueMs < this.#measureStartMs) return;
-    const { operation, key } = slot;
-    this.#tally.operations[operation]!.countAnswer(slot.dueMs, slot.sentMs, nowMs);
-    if (--this.#untilSample !== 0) return;
-    this.#untilSample = this.#plan.verifyEvery;
-    const { payload = NOTHING } = decodeOperation(chunk.subarray(start, end));
-    this.#tally.takeSample({ operation, key, payload: new Uint8Array(payload) });
+    this.#timeline.advance(nowMs);
+    const { operation, key, dueMs, sentMs } = slot;
+    const isMeasured = dueMs >= this.#timeline.measureStartMs;
+    if (isMeasured && --this.#untilSample === 0) { // a broken answer throws before it is counted
+      this.#untilSample = this.#plan.verifyEvery;
+      const { payload = NOTHING } = decodeOperation(chunk.subarray(start, end));
+      this.#tally.takeSample({ operation, key, payload: new Uint8Array(payload) });
+    }
+    const counter = this.#tally.operations[operation]!;
+    counter.arrived++;
+    if (isMeasured) counter.countAnswer(dueMs, sentMs, nowMs);
   }
 
   failed(slot: Slot, wireCode: number): void {
-    if (slot.dueMs < this.#measureStartMs) return;
+    if (slot.dueMs < this.#timeline.measureStartMs) return;
     this.#tally.operations[slot.operation]!.countError(wireCode);
   }
 
   drained(link: Link, nowMs: number): void {
     this.#heardMs = nowMs;
-    if (nowMs >= this.#boundaryMs) this.#advance(nowMs);
+    this.#timeline.advance(nowMs);
     if (this.#pacer === undefined) this.#refill(link, nowMs);
-    if (this.#phase === "drain" || this.#requestsLeft === 0) this.#endIfAnswered();
+    if (this.#isDraining || this.#requestsLeft === 0) this.#endIfAnswered();
   }
 
   lost(link: Link, error: KeylessError, slots: readonly Slot[]): void {
     if (this.#isOver) return;
     this.#countLost(slots);
     this.#tally.countTransportError(error);
-    if (this.#phase === "drain") {
+    if (this.#isDraining) {
       this.#links.drop(link);
       return this.#endIfAnswered();
     }
@@ -125,7 +130,7 @@ export class Load implements LinkObserver {
 
   /** Closed loop: as many as may be outstanding. */
   #refill(link: Link, nowMs: number): void {
-    if (this.#isOver || this.#phase === "drain") return;
+    if (this.#isOver || this.#isDraining) return;
     while (link.room > 0 && this.#requestsLeft > 0) this.#put(link, nowMs, nowMs);
     link.flush();
   }
@@ -133,7 +138,7 @@ export class Load implements LinkObserver {
   /** Open loop: a request is due; without room for it, it is dropped. */
   #sendDue(dueMs: number, nowMs: number): void {
     if (this.#isOver || this.#requestsLeft === 0) return;
-    const isMeasured = dueMs >= this.#measureStartMs;
+    const isMeasured = dueMs >= this.#timeline.measureStartMs;
     const link = this.#links.nextWithRoom();
     if (link === undefined) {
       if (isMeasured) this.#tally.dropped++;
@@ -152,18 +157,18 @@ export class Load implements LinkObserver {
     const key = this.#keyCursors[operation]!;
     this.#keyCursors[operation] = (key + 1) % operations[operation]!.forms.length;
     link.put(operation, key, dueMs, nowMs);
-    if (dueMs < this.#measureStartMs) return;
+    if (dueMs < this.#timeline.measureStartMs) return;
     this.#tally.operations[operation]!.sent++;
     this.#requestsLeft--;
   }
 
   #look(nowMs: number): void {
     if (this.#isOver) return;
-    if (nowMs >= this.#boundaryMs) this.#advance(nowMs);
+    this.#timeline.advance(nowMs);
     if (nowMs >= this.#drainUntilMs) return this.#end(undefined);
     const { requests, timeoutMs } = this.#plan;
     const isSilent = nowMs - this.#heardMs > timeoutMs && this.#links.outstanding > 0;
-    if (requests !== undefined && this.#phase !== "drain" && isSilent) {
+    if (requests !== undefined && !this.#isDraining && isSilent) {
       const where = endpointText(this.#plan.endpoint);
       const message = `${where} has not answered for ${timeoutMs} ms, with requests outstanding`;
       return this.#end({ code: "DEADLINE", message });
@@ -171,58 +176,9 @@ export class Load implements LinkObserver {
     this.#endIfAnswered();
   }
 
-  /** Goes on to the interval and the phase that a moment is in. */
-  #advance(nowMs: number): void {
-    while (nowMs >= this.#boundaryMs && this.#phase !== "drain") {
-      const boundaryMs = this.#boundaryMs;
-      const phase = this.#phase;
-      this.#reportInterval(boundaryMs);
-      if (phase === "warmup" && boundaryMs >= this.#measureStartMs) {
-        this.#enter("measure", boundaryMs);
-      } else if (boundaryMs >= this.#measureEndMs) {
-        this.#drain(boundaryMs, this.#plan.timeoutMs);
-      } else {
-        this.#setBoundary();
-      }
-    }
-  }
-
-  #enter(phase: Phase, atMs: number): void {
-    this.#phase = phase;
-    this.#phaseStartMs = atMs;
-    this.#intervalStartMs = atMs;
-    this.#intervalIndex = 0;
-    this.#setBoundary();
-    if (phase === "warmup" && this.#measureStartMs <= atMs) this.#enter("measure", atMs);
-  }
-
-  #drain(atMs: number, graceMs: number): void {
-    if (this.#intervalStartMs < atMs) this.#reportInterval(atMs);
-    this.#measureEndMs = Math.min(this.#measureEndMs, atMs);
-    this.#pacer?.endAt(this.#measureEndMs);
-    this.#enter("drain", atMs);
-    this.#drainUntilMs = atMs + graceMs;
-  }
-
-  #setBoundary(): void {
-    const nextMs = this.#phaseStartMs + (this.#intervalIndex + 1) * INTERVAL_MS;
-    const phaseEndMs = this.#phase === "warmup" ? this.#measureStartMs : this.#measureEndMs;
-    this.#boundaryMs = this.#phase === "drain" ? Infinity : Math.min(nextMs, phaseEndMs);
-  }
-
-  #reportInterval(endMs: number): void {
-    const spanMs = endMs - this.#intervalStartMs;
-    const interval = this.#tally.take(this.#phase, this.#intervalIndex, spanMs);
-    this.#report({ kind: "interval", interval });
-    this.#intervalStartMs = endMs;
-    this.#intervalIndex++;
-  }
-
   /** In the drain, and where a number of requests was asked for: at the last answer. */
   #endIfAnswered(): void {
-    const isAllSent = this.#phase === "drain"
-      ? this.#pacer?.isOver ?? true
-      : this.#requestsLeft === 0;
+    const isAllSent = this.#isDraining ? this.#pacer?.isOver ?? true : this.#requestsLeft === 0;
     if (isAllSent && this.#links.outstanding === 0) this.#end(undefined);
   }
 
@@ -233,19 +189,21 @@ export class Load implements LinkObserver {
     this.#pacer?.stop();
     this.#countLost(this.#links.takenSlots());
     this.#links.close();
-    this.#reportInterval(performance.now());
+    this.#timeline.endInterval(performance.now());
     this.#report({ kind: "done", endedEarly });
+  }
+
+  get #isDraining(): boolean {
+    return this.#timeline.phase === "drain";
   }
 
   #countLost(slots: readonly Slot[]): void {
     for (const { operation, dueMs } of slots) {
-      if (dueMs >= this.#measureStartMs) this.#tally.operations[operation]!.lost++;
+      if (dueMs >= this.#timeline.measureStartMs) this.#tally.operations[operation]!.lost++;
     }
   }
 }
 
-/** What a report covers. */
-const INTERVAL_MS = 1_000;
 /** How often it is looked whether a phase is over while nothing comes. */
 const LOOK_MS = 50;
 /** A request that is sent so long after its time is late. */

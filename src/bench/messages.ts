@@ -73,13 +73,11 @@ export interface Interval {
   /** Of this phase, counted from 0. */
   readonly index: number;
   readonly spanMs: number;
-  /** Of requests that are measured: those that were due after the warm-up. */
+  /** Of requests that are measured, those that were due after the warm-up, but for `arrived`. */
   readonly operations: readonly OperationTally[];
   readonly dropped: number;
   readonly late: number;
   readonly latenessNs: Float64Array;
-  /** Right answers that came, whenever they were asked for. */
-  readonly arrived: number;
   readonly transportErrors: readonly TransportTally[];
   readonly connects: ConnectReport;
   readonly samples: readonly Sample[];
@@ -91,6 +89,8 @@ export interface Interval {
 
 export interface OperationTally {
   readonly sent: number;
+  /** Right answers that came, whenever they were asked for: in the warm-up, too. */
+  readonly arrived: number;
   readonly answered: number;
   readonly lost: number;
   /** Pairs of wire code and count. */

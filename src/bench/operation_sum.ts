@@ -1,19 +1,22 @@
 import { wireErrorText } from "../protocol/errors.ts";
 import { addPairs, createHistogram, encodeHistogram } from "./histogram.ts";
-import type { OperationTally } from "./messages.ts";
+import type { OperationTally, Phase } from "./messages.ts";
 import type { BenchOperationResult } from "./result.ts";
 
 /** What all threads have seen of one operation. */
 export class OperationSum {
   #sent = 0;
+  #arrived = 0;
   #answered = 0;
   #lost = 0;
   readonly #latency = createHistogram();
   readonly #service = createHistogram();
   readonly #errors = new Map<number, number>();
 
-  add({ sent, answered, lost, errors, latencyNs, serviceNs }: OperationTally): void {
+  add(phase: Phase, tally: OperationTally): void {
+    const { sent, arrived, answered, lost, errors, latencyNs, serviceNs } = tally;
     this.#sent += sent;
+    if (phase === "measure") this.#arrived += arrived;
     this.#answered += answered;
     this.#lost += lost;
     addPairs(this.#latency, latencyNs);
@@ -41,7 +44,7 @@ export class OperationSum {
         return { wireCode, text: wireErrorText(wireCode), count };
       }),
       lost: this.#lost,
-      ratePerSecond: perSecond(answered),
+      ratePerSecond: perSecond(Math.max(0, this.#arrived - wrong)),
       latencyNs: encodeHistogram(this.#latency),
       serviceNs: isOpen ? encodeHistogram(this.#service) : null,
     };

@@ -64,7 +64,7 @@ export const BENCH_RESULT = z.object({
     wrong: count().describe("With a signature or a decryption that is wrong."),
     errors: count().describe("With an error reply."),
     lost: count().describe("Never answered: their connection was lost, or the time was over."),
-    dropped: count().describe("Open loop: not sent, because as many were outstanding as may be."),
+    dropped: count().describe("Open loop: not sent, because no connection had room for them."),
     late: count().describe("Open loop: sent more than a millisecond after their time."),
     ratePerSecond: z.number().nonnegative().describe(
       "Right answers in each second of the measured time, whenever they were asked for.",

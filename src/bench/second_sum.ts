@@ -23,11 +23,11 @@ export class SecondSum {
     this.#index = index;
   }
 
-  add({ operations, arrived, spanMs }: Interval): void {
+  add({ operations, spanMs }: Interval): void {
     this.threads++;
     this.#spanMs = Math.max(this.#spanMs, spanMs);
-    this.#arrived += arrived;
-    for (const { latencyNs, errors, lost } of operations) {
+    for (const { arrived, latencyNs, errors, lost } of operations) {
+      this.#arrived += arrived;
       addPairs(this.#latency, latencyNs);
       this.#errors += errors.reduce((sum, [, count]) => sum + count, lost);
     }

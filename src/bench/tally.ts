@@ -15,7 +15,6 @@ import { threadTimes } from "./thread_cpu.ts";
 export class Tally {
   dropped = 0;
   late = 0;
-  arrived = 0;
   made = 0;
   connectsFailed = 0;
   samplesSkipped = 0;
@@ -56,18 +55,13 @@ export class Tally {
       dropped: this.dropped,
       late: this.late,
       latenessNs: takePairs(this.lateness),
-      arrived: this.arrived,
       transportErrors: this.#takeTransportErrors(),
       connects: this.takeConnects(),
       samples: this.samples.splice(0),
       samplesSkipped: this.samplesSkipped,
       times: this.#takeTimes(),
     };
-    this.dropped =
-      this.late =
-      this.arrived =
-      this.samplesSkipped =
-        0;
+    this.dropped = this.late = this.samplesSkipped = 0;
     return interval;
   }
 
@@ -96,6 +90,7 @@ export class Tally {
 
 class OperationCounter {
   sent = 0;
+  arrived = 0;
   answered = 0;
   lost = 0;
   readonly #latency = createHistogram();
@@ -117,12 +112,17 @@ class OperationCounter {
   }
 
   take(): OperationTally {
-    const { sent, answered, lost } = this;
+    const { sent, arrived, answered, lost } = this;
     const errors = [...this.#errors];
-    this.sent = this.answered = this.lost = 0;
+    this.sent =
+      this.arrived =
+      this.answered =
+      this.lost =
+        0;
     this.#errors.clear();
     return {
       sent,
+      arrived,
       answered,
       lost,
       errors,

@@ -12,7 +12,7 @@ before(async () => {
 
 describe("an open loop", () => {
   test("sends at its rate, by the server's own count", SLOW, async () => {
-    const changes = { ratePerSecond: 500, durationMs: 1_000, inFlight: 100, threads: 2 };
+    const changes = { ratePerSecond: 500, durationMs: 1_000, inFlight: 500, threads: 2 };
     const { result, server } = await bench(pki, echo, changes);
     assert.ok(Math.abs(received(server) - 500) <= 2, `${received(server)} requests`);
     assert.equal(result.totals.sent, received(server));
@@ -42,9 +42,11 @@ describe("an open loop", () => {
     const open = await bench(pki, stalling(), { ...changes, inFlight: 500, ratePerSecond: 200 });
     // one request each 5 ms of the stall, of which the last 100 ms are not looked at
     const slow = countFrom(open.latency, 100);
-    assert.ok(slow >= 55 && slow <= 75, `${slow} requests took 100 ms and more`);
+    assert.ok(slow >= 58, `${slow} requests took 100 ms and more`);
     const closed = await bench(pki, stalling(), { ...changes, inFlight: 1 });
-    assert.equal(countFrom(closed.latency, 100), 1, "which a closed loop hides");
+    const hidden = countFrom(closed.latency, 100);
+    // one after another, no more than ten have room for 100 ms, however slow the machine is
+    assert.ok(hidden >= 1 && hidden <= 10, `${hidden} requests, which a closed loop hides`);
   });
 
   test("drops what is due while as many are outstanding as may be", SLOW, async () => {
@@ -52,14 +54,14 @@ describe("an open loop", () => {
     const { result, server } = await bench(pki, (request, peer) => {
       if (!isProbed) echo(request, peer);
       isProbed = true;
-    }, { ratePerSecond: 100, durationMs: 500, timeoutMs: 300, connections: 2, inFlight: 3 });
+    }, { ratePerSecond: 100, durationMs: 500, timeoutMs: 1_500, connections: 2, inFlight: 3 });
     const { sent, dropped, lost } = result.totals;
     assert.deepEqual({ sent, dropped, lost }, { sent: 6, dropped: 44, lost: 6 });
     assert.equal(received(server), 6);
   });
 
   test("climbs to its rate before it measures", SLOW, async () => {
-    const changes = { ratePerSecond: 400, rampMs: 500, durationMs: 500, inFlight: 100 };
+    const changes = { ratePerSecond: 400, rampMs: 500, durationMs: 500, inFlight: 300 };
     const { result, server } = await bench(pki, echo, changes);
     assert.ok(Math.abs(result.totals.sent - 200) <= 1);
     assert.ok(Math.abs(received(server) - 300) <= 2, "half the rate while it climbs");

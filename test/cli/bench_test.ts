@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import { once } from "node:events";
 import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import { type CliResult, resultOf, runCli, spawnCli } from "../support/cli.ts";
@@ -185,9 +184,11 @@ describe("keyless bench refuses before any load", () => {
     await using server = await startFakeServer(pki, script);
     const wasAsked = new Promise<void>((resolve) => asked = resolve);
     const child = spawnCli(["bench", at(server.port), ...files], { cwd: dir.path });
+    const result = resultOf(child);
     await wasAsked;
     process.kill(child.pid!, "SIGINT");
-    const [code] = await once(child, "close");
-    assert.equal(code, 3);
+    const { code, stdout, stderr } = await result;
+    assert.deepEqual([code, stdout], [3, ""]);
+    assert.match(stderr, /^keyless bench: .* was given up by its caller\n$/);
   });
 });
