@@ -3,6 +3,7 @@ import { KeylessError } from "../../src/errors/errors.ts";
 import { resolveKeySettings } from "../key_settings.ts";
 import { readThresholds, type Thresholds } from "./expiry_check.ts";
 import type { ExpiryFlags, Format } from "./expiry_flags.ts";
+import { formatOf } from "./format_flag.ts";
 import { readSourceOptions } from "./source_options.ts";
 import type { SourceOptions } from "./sources.ts";
 import { textfileFlaws } from "./textfile.ts";
@@ -57,11 +58,8 @@ export async function readPlan(
 
 /** A check says more in a table than in series; who writes series to a file need not see them. */
 function readFormat({ format, json, textfile }: ExpiryFlags, isCheck: boolean): Format | undefined {
-  if (json && format !== undefined && format !== "json") {
-    throw new KeylessError("USAGE", `--json contradicts --format ${format}; leave one of them out`);
-  }
-  if (json) return "json";
-  if (format !== undefined || textfile !== undefined) return format;
+  const chosen = formatOf({ format, json });
+  if (chosen !== undefined || textfile !== undefined) return chosen;
   return isCheck ? "table" : "prometheus";
 }
 

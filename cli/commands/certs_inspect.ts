@@ -1,7 +1,7 @@
 import process from "node:process";
 import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { type Purpose, PURPOSES } from "../../src/crypto/purposes.ts";
-import { KeylessError } from "../../src/errors/errors.ts";
+import { formatOf } from "../certs/format_flag.ts";
 import { INSPECT_FORMATS, type InspectFormat } from "../certs/inspect_formats.ts";
 import { addSourceOptions } from "../certs/source_options.ts";
 import type { FailedSource, ReadSource } from "../certs/sources.ts";
@@ -56,7 +56,7 @@ async function inspectSources(named: readonly string[], flags: Flags): Promise<v
   const { inspect } = await import("../certs/inspection.ts");
   const { reportInspection } = await import("../certs/inspect_report.ts");
   const { ca, purpose, debug } = flags;
-  const format = readFormat(flags);
+  const format = formatOf(flags) ?? "text";
   const warnings: string[] = [];
   const sourceOptions = await readSourceOptions(flags, warnings);
   const { engine, passphrase } = sourceOptions;
@@ -83,10 +83,4 @@ interface Flags extends Readonly<Record<string, unknown>> {
   readonly ca?: string;
   readonly purpose: Purpose;
   readonly debug?: boolean;
-}
-
-function readFormat({ format, json }: Flags): InspectFormat {
-  if (!json) return format ?? "text";
-  if (format === undefined || format === "json") return "json";
-  throw new KeylessError("USAGE", `--json contradicts --format ${format}; leave one of them out`);
 }
