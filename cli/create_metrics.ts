@@ -8,15 +8,22 @@ import type { StoreGauges } from "../src/telemetry/server_metrics.ts";
 import type { PreparedServer } from "./prepare.ts";
 import { runtimeText, VERSION } from "./version.ts";
 
-/** The metrics of a server, with what is known of it before it listens. */
-export function createMetrics(settings: Settings, prepared: PreparedServer): ServerMetrics {
-  const { engine, chain, authorities, store } = prepared;
+/**
+ * The metrics of a server, with what is known of it before it listens.
+ *
+ * @param stores of `storeGauges`; they do not change once they are made
+ */
+export function createMetrics(
+  settings: Settings,
+  prepared: PreparedServer,
+  stores: readonly StoreGauges[],
+): ServerMetrics {
+  const { engine, chain, authorities } = prepared;
   const metrics = new ServerMetrics({ maxPeerCertificates: settings.max_peer_certificates });
   for (const certificate of chain) metrics.certificates.addOwn(certificate, settings.auth_cert);
   for (const certificate of authorities) {
     metrics.certificates.addOwn(certificate, settings.cloudflare_ca_cert);
   }
-  const stores = storeGauges(settings, store); // they do not change once they are made
   metrics.watchStores(() => stores);
   metrics.describeBuild({
     version: VERSION,

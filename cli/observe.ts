@@ -5,7 +5,7 @@ import { HttpMetrics } from "../src/status/http_metrics.ts";
 import type { RecentProblems } from "../src/telemetry/recent_problems.ts";
 import type { MetricSnapshot } from "../src/telemetry/metrics/registry.ts";
 import type { Push } from "../src/telemetry/metrics/push.ts";
-import type { ServerMetrics } from "../src/telemetry/server_metrics.ts";
+import type { ServerMetrics, StoreGauges } from "../src/telemetry/server_metrics.ts";
 import type { Server } from "../src/server/server.ts";
 import { METRICS_FLAGS, STATUS_FLAGS } from "./http_flags.ts";
 import { openPush } from "./open_push.ts";
@@ -17,6 +17,7 @@ export interface Observed {
   readonly server: Server;
   readonly prepared: PreparedServer;
   readonly metrics: ServerMetrics;
+  readonly stores: readonly StoreGauges[];
   readonly log: RecentProblems;
   /** Stops the server as a signal does; `reason` is for the log. */
   readonly stop: (reason: string) => void;

@@ -6,7 +6,6 @@ import { printable } from "../src/errors/printable.ts";
 import { certificateGauge } from "../src/pki/certificate_gauge.ts";
 import type { StatusPortOptions } from "../src/status/status_port.ts";
 import type { MetricSnapshot } from "../src/telemetry/metrics/registry.ts";
-import { storeGauges } from "./create_metrics.ts";
 import { invocation } from "./invocation.ts";
 import { maskedWords } from "./masked_words.ts";
 import type { Observed } from "./observe.ts";
@@ -18,10 +17,9 @@ import { runtimeText, VERSION } from "./version.ts";
  * @param snapshot gives what /metrics gives
  */
 export function statusPortOptions(
-  { settings, server, prepared, metrics, log, stop }: Observed,
+  { settings, server, prepared, metrics, stores, log, stop }: Observed,
   snapshot: () => Promise<readonly MetricSnapshot[]>,
 ): StatusPortOptions {
-  const stores = storeGauges(settings, prepared.store); // they do not change once they are made
   const { private_key_stores: configured, metrics_prefix: prefix } = settings;
   return {
     source: {

@@ -11,7 +11,7 @@ import type { ListenAddress } from "../../src/server/listener.ts";
 import type { Server } from "../../src/server/server.ts";
 import type { Log } from "../../src/telemetry/log.ts";
 import type { RecentProblems } from "../../src/telemetry/recent_problems.ts";
-import type { ServerMetrics } from "../../src/telemetry/server_metrics.ts";
+import type { ServerMetrics, StoreGauges } from "../../src/telemetry/server_metrics.ts";
 import type { Tracer } from "../../src/telemetry/tracing/tracer.ts";
 import { printable } from "../../src/errors/printable.ts";
 import { addDevOptions, prepareDev } from "../dev_options.ts";
@@ -78,7 +78,7 @@ interface Run {
 async function run(loaded: LoadedSettings, prepared: PreparedServer, run: Run): Promise<void> {
   const { settings } = loaded;
   const { log, stop, dev, maxConnections } = run;
-  const { server, flushLog, metrics, tracer } = await listen(
+  const { server, flushLog, metrics, stores, tracer } = await listen(
     settings,
     prepared,
     maxConnections,
@@ -95,7 +95,7 @@ async function run(loaded: LoadedSettings, prepared: PreparedServer, run: Run): 
   try {
     const { observe } = await import("../observe.ts");
     observation = await observe({
-      ...{ settings, server, prepared, metrics, log },
+      ...{ settings, server, prepared, metrics, stores, log },
       stop: (reason) => stop.stop(reason),
     });
     logListening(server, loaded, prepared, log);
@@ -150,6 +150,7 @@ function withoutConfiguration(thrown: unknown): unknown {
 interface Listening {
   readonly server: Server;
   readonly metrics: ServerMetrics;
+  readonly stores: readonly StoreGauges[];
   readonly tracer: Tracer | undefined;
   readonly flushLog: () => void;
 }
@@ -162,9 +163,10 @@ async function listen(
 ): Promise<Listening> {
   const { startServer } = await import("../../src/server/server.ts");
   const { ServerLog } = await import("../../src/telemetry/server_log.ts");
-  const { createMetrics } = await import("../create_metrics.ts");
+  const { createMetrics, storeGauges } = await import("../create_metrics.ts");
   const serverLog = new ServerLog(log, { debug: settings.loglevel === 0 });
-  const metrics = createMetrics(settings, prepared);
+  const stores = storeGauges(settings, prepared.store);
+  const metrics = createMetrics(settings, prepared, stores);
   const tracer = await startTracing(settings, log);
   const server = await startServer({
     credentials: prepared.credentials,
@@ -175,7 +177,7 @@ async function listen(
     tracer,
     limits: { ...limitsOf(settings), maxConnections },
   });
-  return { server, metrics, tracer, flushLog: () => serverLog.flush() };
+  return { server, metrics, stores, tracer, flushLog: () => serverLog.flush() };
 }
 
 /** Everything is open when this line comes. */
