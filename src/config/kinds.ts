@@ -1,6 +1,11 @@
 import { isIP } from "node:net";
 import * as z from "zod";
-import { HTTP_ADDRESS_FORMS, parseHttpAddress } from "../status/http_address.ts";
+import {
+  HTTP_ADDRESS_FORMS,
+  isShortEnough,
+  MAX_SOCKET_PATH_BYTES,
+  parseHttpAddress,
+} from "../status/http_address.ts";
 import { collectorUrl } from "./collector.ts";
 import { formatDuration, MAX_TIMER_MS, parseDuration } from "./duration.ts";
 import { parseHostPort } from "./host_port.ts";
@@ -46,8 +51,8 @@ const KINDS: Readonly<Record<Kind, KindRow>> = {
   text: { schema: () => text, accepts: () => "a text of at most 4096 characters" },
   file: { schema: () => text.min(1), accepts: () => "the name of a file" },
   socket: {
-    schema: () => text.refine((path) => new TextEncoder().encode(path).length <= MAX_SOCKET_BYTES),
-    accepts: () => `a path of at most ${MAX_SOCKET_BYTES} bytes`,
+    schema: () => text.refine(isShortEnough),
+    accepts: () => `a path of at most ${MAX_SOCKET_PATH_BYTES} bytes`,
   },
   url: {
     schema: (setting) => setting.default === "" ? z.union([z.literal(""), webUrl]) : webUrl,
@@ -158,6 +163,3 @@ const FALSE_WORDS = ["false", "0", "no", "off"];
 const MAX_METRIC_NAME_LENGTH = 100;
 const METRIC_NAME = /^[a-z][a-z0-9_-]*(?:\.[a-z0-9_-]+)*$/i;
 const HOST_NAME = /^(?=.*[a-z])[a-z0-9][a-z0-9.-]{0,252}$/i;
-
-/** Linux's `sun_path`, less the terminating zero. */
-const MAX_SOCKET_BYTES = 107;

@@ -6,6 +6,9 @@ export type HttpAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly tls: boolean }
   | { readonly kind: "unix"; readonly path: string };
 
+/** Linux's `sun_path`, less the terminating zero. */
+export const MAX_SOCKET_PATH_BYTES = 107;
+
 /**
  * Reads the address of the status port: `HOST:PORT` or `https://HOST:PORT` for HTTPS,
  * `http://HOST:PORT`, `unix:PATH` or an absolute path. An IPv6 address stands in brackets; without a
@@ -34,7 +37,8 @@ export function parseHttpAddress(text: string): HttpAddress | undefined {
 
 /** What `parseHttpAddress` accepts, to follow the word "give". */
 export const HTTP_ADDRESS_FORMS =
-  "HOST:PORT for HTTPS, http://HOST:PORT, or unix:PATH of at most 107 bytes";
+  "HOST:PORT for HTTPS, http://HOST:PORT, or unix:PATH of at most " +
+  `${MAX_SOCKET_PATH_BYTES} bytes`;
 
 /** Whether an address that is listened on can be reached from this machine alone. */
 export function isLoopback(host: string): boolean {
@@ -51,10 +55,8 @@ const TCP =
 /** What can only be meant for an IPv4 address. */
 const ALL_DIGITS = /^[\d.]+$/;
 const MAX_PORT = 65_535;
-/** Linux's `sun_path`, less the terminating zero. */
-const MAX_SOCKET_PATH_BYTES = 107;
-
-function isShortEnough(path: string): boolean {
+/** Whether a path fits into the address of a UNIX socket. */
+export function isShortEnough(path: string): boolean {
   return new TextEncoder().encode(path).length <= MAX_SOCKET_PATH_BYTES;
 }
 
