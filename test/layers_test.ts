@@ -19,6 +19,7 @@ const LAYERS: readonly Layer[] = [
   { folder: "crypto", imports: ["runtime"] },
   { folder: "pki", imports: ["crypto"] },
   { folder: "telemetry", imports: ["pki", "protocol"] },
+  { folder: "threads", imports: ["runtime", "crypto"] },
   { folder: "keystore", imports: ["crypto", "pki"], types: ["protocol"] },
   { folder: "client", imports: ["protocol"], types: ["keystore"] },
   {

@@ -24,6 +24,7 @@ import type { PreparedServer } from "../prepare.ts";
 import { createProgress } from "../progress.ts";
 import { logRuntimeWarnings } from "../runtime_warnings.ts";
 import { addSettingOptions } from "../setting_options.ts";
+import type { Signing } from "../start_signing.ts";
 import { endThoughExporting, startTracing } from "../start_tracing.ts";
 import { type Stop, stopSignal } from "../stop_signal.ts";
 import { boundedDestination, endThoughUnread } from "../log_destination.ts";
@@ -59,10 +60,14 @@ async function serve(options: Readonly<Record<string, unknown>>): Promise<void> 
   for (const warning of loaded.warnings) log.warn({ event: "configuration" }, warning);
   const maxConnections = hardenProcess(settings, log);
   const prepared = await prepare(loaded, log);
+  const { startSigning } = await import("../start_signing.ts");
+  let signing: Signing | undefined;
   try {
+    signing = startSigning(prepared, log);
     if (stop.received) log.info({ event: "stopped", cut: 0 }, "stopped before it listened");
     else await run(loaded, prepared, { log, stop, maxConnections, dev });
   } finally {
+    await signing?.stop();
     prepared.store.close();
   }
 }
@@ -226,6 +231,7 @@ function limitsOf(settings: Settings): Partial<ServerLimits> {
   return {
     maxInFlight: settings.max_in_flight,
     handshakeMs: settings.handshake_timeout,
+    signTimeoutMs: settings.sign_timeout || Infinity,
     idleMs: settings.idle_timeout,
     unixIdleMs: settings.unix_idle_timeout,
     writeStallMs: settings.write_timeout,

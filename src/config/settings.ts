@@ -146,9 +146,8 @@ export const SETTINGS = {
   sign_timeout: {
     kind: "duration",
     minMs: 0,
-    default: 0,
-    help: "give a request up that waits longer; 0: never",
-    later: { idle: 0, say: "this version does not use it yet" },
+    default: 10_000,
+    help: "give a request up that waits longer for its signature; 0: never",
   },
   sign_retry_count: {
     kind: "count",

@@ -1,6 +1,6 @@
 import { KeylessError } from "../errors/errors.ts";
 import { DIGEST_INFO_PREFIXES } from "./digest_info.ts";
-import { keyLabel, type PublicKeyInfo } from "./public_key.ts";
+import { keyLabel, type KeyShape } from "./public_key.ts";
 import { DIGEST_BYTES, type Hash, type Scheme, SCHEMES } from "./scheme.ts";
 
 /**
@@ -9,7 +9,7 @@ import { DIGEST_BYTES, type Hash, type Scheme, SCHEMES } from "./scheme.ts";
  *
  * @throws KeylessError "SIGN_REFUSED"
  */
-export function checkFit(info: PublicKeyInfo, scheme: Scheme, bytes: Uint8Array): void {
+export function checkFit(info: KeyShape, scheme: Scheme, bytes: Uint8Array): void {
   const { keyType, hash, padding } = SCHEMES[scheme];
   if (info.type !== keyType) {
     throw refused(`${scheme} does not fit a key of kind ${keyLabel(info)}`);
@@ -29,12 +29,12 @@ export function checkFit(info: PublicKeyInfo, scheme: Scheme, bytes: Uint8Array)
 }
 
 /** Bytes of an RSA key's modulus, of its signatures and of its raw blocks. */
-export function modulusBytes(info: PublicKeyInfo): number {
+export function modulusBytes(info: KeyShape): number {
   return Math.ceil(info.bits / 8);
 }
 
 /** Bytes of a PSS encoded message: one bit shorter than the modulus (RFC 8017 section 8.1.1). */
-export function pssBytes(info: PublicKeyInfo): number {
+export function pssBytes(info: KeyShape): number {
   return Math.ceil((info.bits - 1) / 8);
 }
 

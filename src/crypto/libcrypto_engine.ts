@@ -9,8 +9,15 @@ import { encodeDer } from "./libcrypto/der.ts";
 import { takeErrors } from "./libcrypto/errors.ts";
 import { withKeyDer } from "./libcrypto/key_file.ts";
 import { parsePrivateKey } from "./libcrypto/private_key.ts";
-import { describePublicKey } from "./public_key.ts";
+import { describePublicKey, type KeyShape } from "./public_key.ts";
 import { DIGEST_BYTES, type Hash, SCHEMES, type SignScheme } from "./scheme.ts";
+
+/** As much of a key as travels to other threads. */
+export interface LibcryptoKey {
+  readonly info: KeyShape;
+  /** The address of an `EVP_PKEY`. */
+  readonly handle: unknown;
+}
 
 /**
  * OpenSSL 3: in constant time, at the machine's speed. A key's handle is the address of an
@@ -63,7 +70,7 @@ export class LibcryptoEngine implements Engine {
     }
   }
 
-  sign(key: PrivateKey, scheme: SignScheme, bytes: Uint8Array): Uint8Array {
+  sign(key: LibcryptoKey, scheme: SignScheme, bytes: Uint8Array): Uint8Array {
     checkFit(key.info, scheme, bytes);
     this.#libcrypto.ERR_clear_error();
     const pkey = key.handle as number;
@@ -77,7 +84,7 @@ export class LibcryptoEngine implements Engine {
     }
   }
 
-  decrypt(key: PrivateKey, block: Uint8Array): Uint8Array {
+  decrypt(key: LibcryptoKey, block: Uint8Array): Uint8Array {
     checkFit(key.info, "rsa-decrypt", block);
     const libcrypto = this.#libcrypto;
     libcrypto.ERR_clear_error();

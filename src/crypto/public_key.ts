@@ -8,11 +8,15 @@ import { KeylessError } from "../errors/errors.ts";
 import { CURVE_NAMES, type CurveName, curveOf, CURVES } from "./curves.ts";
 import type { KeyType } from "./scheme.ts";
 
-/** What can be told of a key from its public half. */
-export interface PublicKeyInfo {
+/** What an engine must know of a key to compute with it. */
+export interface KeyShape {
   readonly type: KeyType;
   /** RSA: of the modulus; EC: of the field; Ed25519: 256. */
   readonly bits: number;
+}
+
+/** What can be told of a key from its public half. */
+export interface PublicKeyInfo extends KeyShape {
   /** Undefined for keys that are not EC. */
   readonly curve: CurveName | undefined;
   /** SubjectPublicKeyInfo, DER. */
@@ -54,12 +58,12 @@ export function describePublicKey(spki: Uint8Array): PublicKeyInfo {
 }
 
 /** A key's kind and size as people say it: "RSA 2048", "EC P-256", "Ed25519". */
-export function keyLabel(info: PublicKeyInfo): string {
-  switch (info.type) {
+export function keyLabel({ type, bits }: KeyShape): string {
+  switch (type) {
     case "rsa":
-      return `RSA ${info.bits}`;
+      return `RSA ${bits}`;
     case "ec":
-      return `EC ${info.curve}`;
+      return `EC P-${bits}`;
     case "ed25519":
       return "Ed25519";
   }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { toHex } from "../bytes/hex.ts";
 import type { Engine, PrivateKey } from "../crypto/engine.ts";
+import { OperationCosts } from "../crypto/operation_cost.ts";
 import type { PublicKeyInfo } from "../crypto/public_key.ts";
 import { pemBlocks } from "../pki/pem.ts";
 import { DigestTable } from "./digest_table.ts";
@@ -8,7 +9,7 @@ import { type KeyFailure, keyFailure, KeyFilesError, namePath } from "./key_fail
 import { type KeySource, listKeyFiles } from "./key_files.ts";
 import type { KeyQuery, Keystore } from "./keystore.ts";
 import { openToOthers, readRegularFile } from "./read_file.ts";
-import { SoftwareSigner } from "./software_signer.ts";
+import { type Elsewhere, SoftwareSigner } from "./software_signer.ts";
 
 export interface LoadStoreOptions {
   readonly engine: Engine;
@@ -74,6 +75,7 @@ export class FileStore implements Keystore {
   /** In the order of the sources; each key once. */
   readonly keys: readonly StoredKey[];
   readonly failures: readonly KeyFailure[];
+  readonly #engine: Engine;
   readonly #bySki: DigestTable;
   readonly #byDigest: DigestTable;
   #signers: readonly SoftwareSigner[];
@@ -83,6 +85,7 @@ export class FileStore implements Keystore {
   constructor(engine: Engine, loaded: readonly LoadedKey[], failures: readonly KeyFailure[]) {
     this.keys = loaded.map(({ path, key }) => ({ path, info: key.info }));
     this.failures = failures;
+    this.#engine = engine;
     this.#signers = loaded.map(({ key }) => new SoftwareSigner(engine, key));
     this.#bySki = new DigestTable(this.#signers.map(({ info }) => info.ski), SKI_BYTES);
     this.#rsaSigners = this.#signers.filter(({ info }) => info.digest !== undefined);
@@ -98,6 +101,17 @@ export class FileStore implements Keystore {
     if (ski !== undefined && ski.length > 0) return this.#signers[this.#bySki.find(ski)];
     if (digest !== undefined) return this.#rsaSigners[this.#byDigest.find(digest)];
     return undefined;
+  }
+
+  /**
+   * Has keys sign elsewhere whose operations take longer than `limitMs`: measured here, once for
+   * each kind and size.
+   *
+   * @returns how many keys that are
+   */
+  moveSlow(place: Elsewhere, limitMs: number): number {
+    const costs = new OperationCosts(this.#engine);
+    return this.#signers.filter((signer) => signer.moveSlow(place, costs, limitMs)).length;
   }
 
   /** Gives the keys' memory back: nothing is found, and no signer works, from here on. */

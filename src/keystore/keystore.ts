@@ -26,7 +26,10 @@ export interface RequestContext {
   readonly client: ClientIdentity;
   /** On the clock of `performance.now()`, in milliseconds; Infinity where there is none. */
   readonly deadlineMs: number;
-  /** Aborted when the connection is gone: nobody waits for the answer any more. */
+  /**
+   * Aborted when the connection is gone: nobody waits for the answer any more. One for each
+   * connection: queues tell connections apart by it.
+   */
   readonly signal: AbortSignal;
   /**
    * The span item for requests that are made on its behalf: the span of this request where it is

@@ -44,6 +44,20 @@ export function raiseOpenFileLimit(): number | undefined {
   return getrlimit(RLIMIT_NOFILE, limit) === 0 ? Number(limit[0]) : undefined;
 }
 
+/**
+ * Lowers the scheduling priority of the thread that calls, and of no other: Linux takes 0 for the
+ * calling thread, though POSIX says process. Never throws.
+ *
+ * @param niceness 1 to 19, the lowest priority
+ * @returns false where it could not
+ */
+export function lowerThreadPriority(niceness: number): boolean {
+  if (process.platform !== "linux") return false;
+  const libc = findLibrary(LIBC_PATHS, LIBC);
+  if (libc.path === undefined) return false;
+  return libc.functions.setpriority(PRIO_PROCESS, 0, niceness) === 0;
+}
+
 /** Where the C library is looked for: glibc's by its name, musl's by the machine's. */
 export const LIBC_PATHS: readonly string[] = [
   "libc.so.6",
@@ -55,10 +69,12 @@ export const LIBC_PATHS: readonly string[] = [
 const LIBC = {
   getrlimit: ["int", "int", "buffer"],
   prctl: ["int", "int", "size", "size", "size", "size"],
+  setpriority: ["int", "int", "int", "int"],
   setrlimit: ["int", "int", "buffer"],
 } as const satisfies SymbolTable;
 
-// linux/prctl.h, asm-generic/resource.h
+// linux/prctl.h, linux/resource.h, asm-generic/resource.h
+const PRIO_PROCESS = 0;
 const PR_SET_DUMPABLE = 4;
 const RLIMIT_CORE = 4;
 const RLIMIT_NOFILE = 7;

@@ -197,7 +197,7 @@ export class Connection {
     }
     metrics.received(operation.opcode);
     const span = tracer?.start(times, operation, this.client);
-    const answer = dispatch(operation, keystore, this.#contextOf(operation, span), times);
+    const answer = dispatch(operation, keystore, this.#contextOf(operation, times, span), times);
     if (answer instanceof Promise) {
       this.#awaited.add(times);
       answer.then((late) => {
@@ -210,10 +210,14 @@ export class Connection {
     }
   }
 
-  #contextOf(operation: Operation, span: RequestSpan | undefined): RequestContext {
+  #contextOf(
+    operation: Operation,
+    times: RequestTimes,
+    span: RequestSpan | undefined,
+  ): RequestContext {
     return {
       client: this.client,
-      deadlineMs: Infinity,
+      deadlineMs: times.startedMs + this.#options.limits.signTimeoutMs,
       signal: this.#abort.signal,
       span: span?.carrier ?? operation.span,
       forwarded: false,

@@ -1,4 +1,5 @@
 import { KeylessError, messageOf } from "../errors/errors.ts";
+import type { ErrorCode } from "../errors/table.ts";
 import type { Keystore, RequestContext, Signer } from "../keystore/keystore.ts";
 import { WIRE_ERRORS, type WireError } from "../protocol/errors.ts";
 import {
@@ -109,8 +110,14 @@ function success(opcode: number, payload: Uint8Array | undefined): Answer {
   return { opcode, payload, error: WIRE_ERRORS.NONE, reason: undefined };
 }
 
+/** Errors of operations that were not begun: another attempt, or another server, may do it. */
+const UNBEGUN: ReadonlySet<ErrorCode> = new Set(["QUEUE_FULL", "DEADLINE", "ABORTED"]);
+
 /** One error for every way in which an operation on a key can fail: no oracle for the client. */
 function failed(thrown: unknown): Answer {
+  if (thrown instanceof KeylessError && UNBEGUN.has(thrown.code)) {
+    return errorAnswer(WIRE_ERRORS.INTERNAL, thrown.message);
+  }
   if (thrown instanceof KeylessError && thrown.code !== "INTERNAL") {
     return errorAnswer(WIRE_ERRORS.CRYPTOGRAPHY, thrown.message);
   }

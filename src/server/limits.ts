@@ -13,6 +13,8 @@ export interface ServerLimits {
   readonly maxUnflushedBytesInAll: number;
   /** From the connection's acceptance to the end of its handshake. */
   readonly handshakeMs: number;
+  /** From when a request is read: what has not begun by then is not begun at all. */
+  readonly signTimeoutMs: number;
   /** Without a whole request, nothing outstanding: the connection is closed. */
   readonly idleMs: number;
   readonly unixIdleMs: number;
@@ -28,6 +30,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxUnflushedBytes: 131_072,
   maxUnflushedBytesInAll: 134_217_728,
   handshakeMs: 10_000,
+  signTimeoutMs: 10_000,
   idleMs: 30_000,
   unixIdleMs: 3_600_000,
   writeStallMs: 30_000,

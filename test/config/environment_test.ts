@@ -153,8 +153,6 @@ describe("secrets", () => {
 describe("a setting of a later version", () => {
   for (
     const [text, warned] of [
-      ["sign_timeout: 2s", true],
-      ["sign_timeout: 0", false],
       ["sign_retry_count: 1", true],
       ["sign_retry_count: 0", false],
     ] as const

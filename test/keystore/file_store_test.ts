@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { KeylessError } from "../../src/errors/errors.ts";
 import type { FileStore } from "../../src/keystore/file_store.ts";
+import { contextOf } from "../support/request_context.ts";
 import { openssl } from "../support/openssl.ts";
 import { makePem, opensslOf, sha, StoreFixture } from "../support/store_fixture.ts";
 
@@ -97,8 +98,8 @@ describe("a store of key files", () => {
     assert.equal(store.find({ ski }), undefined);
     for (
       const use of [
-        () => signer.sign("ecdsa-sha256", new Uint8Array(32)),
-        () => signer.decrypt(new Uint8Array(32)),
+        () => signer.sign("ecdsa-sha256", new Uint8Array(32), contextOf()),
+        () => signer.decrypt(new Uint8Array(32), contextOf()),
       ]
     ) {
       assert.throws(use, (error) => error instanceof KeylessError && error.code === "SIGN_FAILED");
@@ -161,11 +162,12 @@ describe("a store finds", () => {
     assert.equal(store.find({ serverName: "example.com" }), undefined);
   });
 
-  test("signers whose signatures openssl accepts", () => {
+  test("signers whose signatures openssl accepts", async () => {
     const data = new TextEncoder().encode("signed by a key that was found");
-    const signature = store.find({ ski: skiOf("p256.key") })?.sign(
+    const signature = await store.find({ ski: skiOf("p256.key") })?.sign(
       "ecdsa-sha256",
       sha("sha256", data),
+      contextOf(),
     );
     assert.ok(signature);
     fixture.dir.write("public.pem", opensslOf(keys.p256, "pkey", "-pubout"));
@@ -183,10 +185,10 @@ describe("a store finds", () => {
     );
   });
 
-  test("signers that decrypt with RSA", () => {
+  test("signers that decrypt with RSA", async () => {
     const block = new Uint8Array(256).fill(0);
     block[255] = 2;
-    const plain = store.find({ ski: skiOf("rsa.key") })?.decrypt(block);
+    const plain = await store.find({ ski: skiOf("rsa.key") })?.decrypt(block, contextOf());
     assert.ok(plain);
     const back = openssl(
       ["rsautl", "-encrypt", "-raw", "-inkey", fixture.dir.at("rsa.key")],

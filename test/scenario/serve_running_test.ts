@@ -63,9 +63,9 @@ for (const program of PROGRAM_NAMES) {
         many.write(`${index}.key`, readFileSync(fixture.directory.at("p384.key")));
       }
       // a setting without effect is warned about before the keys are loaded
-      const args = [...LOCAL, "--sign-timeout", "1s", "--private-key-dirs", many.path];
+      const args = [...LOCAL, "--sign-retry-count", "1", "--private-key-dirs", many.path];
       const server = fixture.launch(args, { program });
-      await server.event("configuration", ({ msg }) => msg.includes("sign_timeout"));
+      await server.event("configuration", ({ msg }) => msg.includes("sign_retry_count"));
       assert.equal(await server.stop(), 0);
       assert.equal(server.lines.some(({ event }) => event === "listening"), false);
       many.remove();

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { FileStore } from "../../src/keystore/file_store.ts";
+import { WIRE_ERRORS } from "../../src/protocol/errors.ts";
+import { OP_ERROR, OP_RESPONSE } from "../../src/protocol/opcodes.ts";
+import { SigningQueue } from "../../src/threads/signing_queue.ts";
+import { SigningThreads } from "../../src/threads/signing_threads.ts";
+import { keyOf } from "../support/openssl.ts";
+import { RawClient } from "../support/raw_client.ts";
+import { StoreFixture } from "../support/store_fixture.ts";
+import { startTestServer, TestPki } from "../support/test_server.ts";
+
+const RSA_SHA256 = 0x05;
+const ECDSA_SHA256 = 0x15;
+const DIGEST = new Uint8Array(32).fill(1);
+/** Between P-256 and RSA 4096, whatever else the machine does. */
+const LIMIT_MS = 0.5;
+
+describe("a server with signing threads", () => {
+  const fixture = new StoreFixture();
+  let pki: TestPki;
+  let store: FileStore;
+  let slow: { readonly opcode: number; readonly payload: Uint8Array; readonly ski: Uint8Array };
+  let fast: typeof slow;
+  before(async () => {
+    pki = await TestPki.create();
+    fixture.dir.write("rsa.key", keyOf("RSA 4096"));
+    fixture.dir.write("p256.key", keyOf("P-256"));
+    store = await fixture.load();
+    const skiOf = (type: string) => store.keys.find(({ info }) => info.type === type)!.info.ski;
+    slow = { opcode: RSA_SHA256, payload: DIGEST, ski: skiOf("rsa") };
+    fast = { opcode: ECDSA_SHA256, payload: DIGEST, ski: skiOf("ec") };
+  });
+  after(() => fixture.end());
+
+  /** A server whose slow keys have gone to threads, or to a queue that has none. */
+  async function start(options: { signTimeoutMs?: number; capacity?: number; count?: number }) {
+    const { signTimeoutMs = 10_000, capacity = 1_000, count = 2 } = options;
+    const queue = new SigningQueue({ capacity });
+    assert.equal(store.moveSlow(queue, LIMIT_MS), 1);
+    const threads = new SigningThreads({ count });
+    threads.attach(queue);
+    const limits = { signTimeoutMs };
+    const running = await startTestServer(pki, { keystore: store, limits });
+    const stop = async () => {
+      await running.server.drain(0);
+      queue.close();
+      await threads.stop();
+    };
+    const connect = () => RawClient.open({ ...pki.client, port: running.port });
+    return { ...running, queue, connect, stop };
+  }
+
+  test("answers ECDSA before the RSA that was asked for earlier on the same connection", async () => {
+    const { connect, stop } = await start({});
+    const client = await connect();
+    for (let id = 0; id < 50; id++) client.send(id, slow);
+    client.send(99, fast);
+    assert.equal((await client.next())?.id, 99);
+    for (let id = 0; id < 50; id++) {
+      assert.equal((await client.next())?.operation.opcode, OP_RESPONSE);
+    }
+    await stop();
+  });
+
+  test("answers one RSA request before most of another connection's fifty", async () => {
+    const { connect, stop, queue } = await start({});
+    const [greedy, modest] = await Promise.all([connect(), connect()]);
+    for (let id = 0; id < 50; id++) greedy.send(id, slow);
+    await greedy.next();
+    assert.equal((await modest.ask(1, slow))?.opcode, OP_RESPONSE);
+    assert.ok(queue.load().waiting >= 25, `${queue.load().waiting} of 50 are left`);
+    await stop();
+  });
+
+  test("drains: what waits for a thread is answered first", async () => {
+    const { connect, stop, server } = await start({});
+    const client = await connect();
+    for (let id = 0; id < 50; id++) client.send(id, slow);
+    await client.next();
+    const drained = server.drain(20_000);
+    for (let answered = 1; answered < 50; answered++) {
+      assert.equal((await client.next())?.operation.opcode, OP_RESPONSE);
+    }
+    assert.equal(await client.next(), undefined);
+    assert.equal(await drained, 0);
+    await stop();
+  });
+
+  test("signs nothing more for a connection that is gone", async () => {
+    const { connect, stop, queue } = await start({});
+    const [greedy, modest] = await Promise.all([connect(), connect()]);
+    for (let id = 0; id < 500; id++) greedy.send(id, slow);
+    await greedy.next();
+    greedy.socket.destroy();
+    await greedy.closed;
+    assert.equal((await modest.ask(1, slow))?.opcode, OP_RESPONSE);
+    while (queue.load().waiting > 0) await modest.ask(2, slow);
+    assert.ok(queue.load().shed.closed >= 300, `${queue.load().shed.closed} were given up`);
+    await stop();
+  });
+
+  test("answers error 8 where a request waits longer than sign_timeout", async () => {
+    const { connect, stop, queue } = await start({ signTimeoutMs: 100, count: 0 });
+    const reply = await (await connect()).ask(1, slow);
+    assert.equal(reply?.opcode, OP_ERROR);
+    assert.deepEqual(reply?.payload, Uint8Array.of(WIRE_ERRORS.INTERNAL.code));
+    assert.equal(queue.load().shed.deadline, 1);
+    await stop();
+  });
+
+  test("answers error 8 at once where the queue is full, and serves fast keys still", async () => {
+    const { connect, stop, log } = await start({ capacity: 2, count: 0 });
+    const client = await connect();
+    client.send(1, slow);
+    assert.deepEqual((await client.ask(2, slow))?.payload, Uint8Array.of(8));
+    assert.equal((await client.ask(3, fast))?.opcode, OP_RESPONSE);
+    assert.ok(log.lines.some((line) => JSON.stringify(line).includes("wait for a signing thread")));
+    await stop();
+  });
+});
