@@ -87,7 +87,7 @@ export class SigningQueue implements ThreadUser {
       reject,
       isRetried: false,
     };
-    if (this.#isClosed || !this.#queue.push(entry)) {
+    if (!this.#queue.push(entry)) {
       this.#shed.full += 1;
       throw new KeylessError("QUEUE_FULL", "too many requests wait for a signing thread");
     }
@@ -133,7 +133,8 @@ export class SigningQueue implements ThreadUser {
     if (thread === undefined) return;
     this.#threads.delete(id);
     thread.port.close();
-    for (const entry of thread.held.reverse()) {
+    // taken away: a reply that is still on its way must not be given to what comes after
+    for (const entry of thread.held.splice(0).reverse()) {
       if (entry.isRetried || this.#isClosed) entry.reject(threadLost());
       else {
         entry.isRetried = true;
@@ -182,7 +183,9 @@ export class SigningQueue implements ThreadUser {
       if (idlest === undefined || thread.heldMs < idlest.heldMs) idlest = thread;
     }
     if (idlest === undefined) return undefined;
-    return idlest.held.length < MIN_HELD || idlest.heldMs < MAX_HELD_MS ? idlest : undefined;
+    const { held, heldMs } = idlest;
+    const hasRoom = heldMs < BUSY_MS || (held.length < 2 && heldMs < LONG_MS);
+    return hasRoom ? idlest : undefined;
   }
 
   /** Rejects a request that nobody wants any more. */
@@ -251,9 +254,10 @@ const SHED_ERRORS = {
 
 const DEFAULT_CAPACITY = 32_768;
 
-/** A thread has two requests, or what keeps it busy for so long: the next are there in time. */
-const MIN_HELD = 2;
-const MAX_HELD_MS = 1.5;
+/** A thread that has so much to do gets no more: the next comes in time. */
+const BUSY_MS = 1.5;
+/** It gets a second request beside one that takes less than this: it would wait for it otherwise. */
+const LONG_MS = 20;
 
 /** A deadline is kept to within this. */
-const SWEEP_EVERY_MS = 50;
+const SWEEP_EVERY_MS = 100;
