@@ -98,7 +98,7 @@ export const ERRORS = {
   ABORTED: { exit: EXIT.CANNOT_CONNECT, meaning: "the caller gave the request up" },
   QUEUE_FULL: {
     exit: EXIT.CANNOT_CONNECT,
-    meaning: "as many requests wait for a server as may",
+    meaning: "as many requests wait as may",
   },
   TLS_REFUSED: { exit: EXIT.TLS_REFUSED, meaning: "one side does not accept the other's TLS" },
   REPLY_BROKEN: { exit: EXIT.SERVER_ERROR, meaning: "the server's bytes are not the protocol" },
