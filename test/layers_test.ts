@@ -24,7 +24,16 @@ const LAYERS: readonly Layer[] = [
   { folder: "client", imports: ["protocol"], types: ["keystore"] },
   {
     folder: "server",
-    imports: ["protocol", "runtime", "crypto", "pki", "telemetry", "keystore", "client"],
+    imports: [
+      "protocol",
+      "runtime",
+      "crypto",
+      "pki",
+      "telemetry",
+      "threads",
+      "keystore",
+      "client",
+    ],
   },
   { folder: "status", imports: ["protocol", "runtime", "telemetry", "server"] },
   { folder: "config", imports: ["crypto", "status"] },

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import { messageOf } from "../errors/errors.ts";
 import type { ThreadOrder } from "./signing_thread.ts";
+import { WorkerSet } from "./worker_set.ts";
 
 /** An event loop's side of the signing threads: told when a thread comes or goes. */
 export interface ThreadUser {
@@ -14,79 +14,54 @@ export interface ThreadUser {
 export interface SigningThreadsOptions {
   readonly count?: number;
   /** Told when a thread has died, and is replaced. */
-  readonly onDeath?: (why: string) => void;
+  readonly onDeath?: ((why: string) => void) | undefined;
   readonly startWorker?: () => Worker;
 }
 
 /**
  * Threads that compute with keys of this process, by their addresses. There is a channel from every
- * user to every thread. A thread that dies is replaced at once; one that dies young, a little later
- * each time.
+ * user to every thread. A thread that dies is replaced.
  */
 export class SigningThreads {
-  readonly #options: SigningThreadsOptions;
-  readonly #threads = new Map<number, Worker>();
   readonly #users: ThreadUser[] = [];
-  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
-  #nextId = 0;
-  #deaths = 0;
-  #isStopping = false;
-  #stopped: (() => void) | undefined;
+  readonly #set: WorkerSet;
 
   constructor(options: SigningThreadsOptions = {}) {
-    this.#options = options;
-    const { count = availableParallelism() } = options;
-    for (let index = 0; index < count; index++) this.#start(FIRST_BACKOFF_MS);
+    this.#set = new WorkerSet({
+      count: options.count ?? availableParallelism(),
+      start: options.startWorker ?? startSigningThread,
+      onStart: (id, worker) => {
+        for (const user of this.#users) connect(user, id, worker);
+      },
+      onEnd: (id) => {
+        for (const user of this.#users) user.threadEnded(id);
+      },
+      onDeath: options.onDeath,
+    });
   }
 
   /** How many run, and how many have died so far. */
   load(): { readonly threads: number; readonly deaths: number } {
-    return { threads: this.#threads.size, deaths: this.#deaths };
+    return { threads: this.#set.workers.size, deaths: this.#set.deaths };
   }
 
   /** From here on the user has a channel to every thread. */
   attach(user: ThreadUser): void {
     this.#users.push(user);
-    for (const [id, worker] of this.#threads) connect(user, id, worker);
+    for (const [id, worker] of this.#set.workers) connect(user, id, worker);
+  }
+
+  /** The user is gone, and with it its ends of the channels. */
+  detach(user: ThreadUser): void {
+    this.#users.splice(this.#users.indexOf(user), 1);
   }
 
   /**
    * Ends the threads: each after the batch in its hands, so that no key is in use when this resolves.
    * What waits behind it is not answered.
    */
-  async stop(): Promise<void> {
-    this.#isStopping = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-    for (const worker of this.#threads.values()) order(worker, { stop: true });
-    if (this.#threads.size > 0) await new Promise<void>((resolve) => this.#stopped = resolve);
-  }
-
-  #start(backoffMs: number): void {
-    const id = this.#nextId++;
-    const startedMs = performance.now();
-    const { startWorker = startSigningThread } = this.#options;
-    const worker = startWorker();
-    let why = "it ended";
-    this.#threads.set(id, worker);
-    worker.on("error", (error) => why = messageOf(error)); // on Bun it would end the process
-    worker.once("exit", () => {
-      this.#threads.delete(id);
-      for (const user of this.#users) user.threadEnded(id);
-      if (!this.#isStopping) this.#replace(performance.now() - startedMs, backoffMs, why);
-      else if (this.#threads.size === 0) this.#stopped?.();
-    });
-    for (const user of this.#users) connect(user, id, worker);
-  }
-
-  #replace(livedMs: number, backoffMs: number, why: string): void {
-    this.#deaths += 1;
-    this.#options.onDeath?.(why);
-    if (livedMs >= OLD_MS) return this.#start(FIRST_BACKOFF_MS);
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      this.#start(Math.min(backoffMs * 2, MAX_BACKOFF_MS));
-    }, backoffMs);
-    this.#timers.add(timer);
+  stop(): Promise<void> {
+    return this.#set.stop((worker) => order(worker, { stop: true }));
   }
 }
 
@@ -104,8 +79,3 @@ function connect(user: ThreadUser, id: number, worker: Worker): void {
 function order(worker: Worker, what: ThreadOrder, transfer: readonly MessagePort[] = []): void {
   worker.postMessage(what, transfer);
 }
-
-const FIRST_BACKOFF_MS = 50;
-const MAX_BACKOFF_MS = 5_000;
-/** A thread that has lived so long did not die of how it was started. */
-const OLD_MS = 10_000;

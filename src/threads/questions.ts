@@ -1,0 +1,90 @@
+import { messageOf } from "../errors/errors.ts";
+
+/** What a thread answers: names of questions, what is asked with them, what comes back. */
+export type Questions = Readonly<Record<string, (asked: never) => unknown>>;
+
+/** Either end of a channel to another thread: a Worker, its parentPort, a MessagePort. */
+export interface Channel {
+  postMessage(message: unknown, transfer?: readonly never[]): void;
+  on(event: "message", listener: (message: unknown) => void): unknown;
+}
+
+/**
+ * Asks another thread, which answers with `answerQuestions`. Both leave other messages of the channel
+ * alone.
+ */
+export class Asker<Answers extends Questions> {
+  readonly #channel: Channel;
+  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  #nextId = 0;
+  #ended: string | undefined;
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+    channel.on("message", (message) => {
+      const { answer } = message as { readonly answer?: Answer };
+      if (answer === undefined) return;
+      const waiting = this.#waiting.get(answer.id);
+      this.#waiting.delete(answer.id);
+      if ("error" in answer) waiting?.reject(new Error(answer.error));
+      else waiting?.resolve(answer.value);
+    });
+  }
+
+  /**
+   * @throws Error with the message of what the other thread threw, or when it has ended, or has not
+   *   answered in time
+   */
+  ask<Name extends keyof Answers & string>(
+    name: Name,
+    asked: Parameters<Answers[Name]>[0],
+    timeoutMs = Infinity,
+  ): Promise<Awaited<ReturnType<Answers[Name]>>> {
+    if (this.#ended !== undefined) return Promise.reject(new Error(this.#ended));
+    const id = this.#nextId++;
+    const waiting = Promise.withResolvers<unknown>();
+    this.#waiting.set(id, waiting);
+    this.#channel.postMessage({ question: { id, name, asked } satisfies Question });
+    const timer = timeoutMs === Infinity ? undefined : setTimeout(() => {
+      this.#waiting.delete(id);
+      waiting.reject(new Error(`the thread did not answer within ${timeoutMs / 1_000} s`));
+    }, timeoutMs);
+    return waiting.promise.finally(() => clearTimeout(timer)) as never;
+  }
+
+  /** The other thread is gone: what waits is rejected, and so is what is asked from here on. */
+  end(): void {
+    this.#ended = "the thread has ended";
+    for (const { reject } of this.#waiting.values()) reject(new Error(this.#ended));
+    this.#waiting.clear();
+  }
+}
+
+/** Answers what the other side of the channel asks. */
+export function answerQuestions<Answers extends Questions>(
+  channel: Channel,
+  answers: Answers,
+): void {
+  channel.on("message", async (message) => {
+    const { question } = message as { readonly question?: Question };
+    if (question === undefined) return;
+    const { id } = question;
+    let answer: Answer;
+    try {
+      answer = { id, value: await answers[question.name]!(question.asked as never) };
+    } catch (thrown) {
+      answer = { id, error: messageOf(thrown) };
+    }
+    channel.postMessage({ answer });
+  });
+}
+
+interface Question {
+  readonly id: number;
+  readonly name: string;
+  readonly asked: unknown;
+}
+
+type Answer =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: string };
