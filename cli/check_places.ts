@@ -4,7 +4,7 @@ import type { Settings } from "../src/config/settings.ts";
 import { KeylessError } from "../src/errors/errors.ts";
 import { systemCode } from "../src/errors/system.ts";
 import type { ListenFlags } from "../src/server/listen_error.ts";
-import { listenOnPort } from "../src/server/listener.ts";
+import { listenOnPort } from "../src/server/listen_port.ts";
 import { checkSocketPath } from "../src/server/unix_socket.ts";
 import { parseHttpAddress } from "../src/status/http_address.ts";
 import { attempt } from "./failures.ts";

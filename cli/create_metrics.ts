@@ -3,8 +3,7 @@ import type { Settings } from "../src/config/settings.ts";
 import { keyLabel } from "../src/crypto/public_key.ts";
 import { printable } from "../src/errors/printable.ts";
 import type { FileStore } from "../src/keystore/file_store.ts";
-import { ServerMetrics } from "../src/telemetry/server_metrics.ts";
-import type { StoreGauges } from "../src/telemetry/server_metrics.ts";
+import { MainMetrics, type StoreGauges } from "../src/telemetry/main_metrics.ts";
 import type { PreparedServer } from "./prepare.ts";
 import { runtimeText, VERSION } from "./version.ts";
 
@@ -17,9 +16,9 @@ export function createMetrics(
   settings: Settings,
   prepared: PreparedServer,
   stores: readonly StoreGauges[],
-): ServerMetrics {
+): MainMetrics {
   const { engine, chain, authorities } = prepared;
-  const metrics = new ServerMetrics({ maxPeerCertificates: settings.max_peer_certificates });
+  const metrics = new MainMetrics({ maxPeerCertificates: settings.max_peer_certificates });
   for (const certificate of chain) metrics.certificates.addOwn(certificate, settings.auth_cert);
   for (const certificate of authorities) {
     metrics.certificates.addOwn(certificate, settings.cloudflare_ca_cert);
@@ -56,9 +55,9 @@ export function storeGauges(
     );
     return gauges.get(directory?.name ?? FILES)!; // a path is of an entry, or below one
   };
-  for (const { path, info } of store.keys) {
+  for (const { path, shape } of store.keys()) {
     const { keys } = gaugesOf(path);
-    const kind = keyLabel(info);
+    const kind = keyLabel(shape);
     keys.set(kind, (keys.get(kind) ?? 0) + 1);
   }
   for (const { path } of store.failures) gaugesOf(path).failures += 1;

@@ -2,21 +2,44 @@ import type { Settings } from "../src/config/settings.ts";
 import type { HttpPort } from "../src/status/http_port.ts";
 import { isLoopback, parseHttpAddress } from "../src/status/http_address.ts";
 import { HttpMetrics } from "../src/status/http_metrics.ts";
+import type { CpuProfile } from "../src/telemetry/profiles/cpu_profile.ts";
+import type { HeapType } from "../src/telemetry/profiles/heap_profile.ts";
+import type { Profiled } from "../src/telemetry/profiles/profiled.ts";
+import type { MainMetrics, StoreGauges } from "../src/telemetry/main_metrics.ts";
 import type { RecentProblems } from "../src/telemetry/recent_problems.ts";
 import type { MetricSnapshot } from "../src/telemetry/metrics/registry.ts";
+import type { WorkerSnapshots } from "../src/telemetry/metrics/retired_counters.ts";
 import type { Push } from "../src/telemetry/metrics/push.ts";
-import type { ServerMetrics, StoreGauges } from "../src/telemetry/server_metrics.ts";
-import type { Server } from "../src/server/server.ts";
+import type { WorkerGauges } from "../src/telemetry/server_gauges.ts";
 import { METRICS_FLAGS, STATUS_FLAGS } from "./http_flags.ts";
+import { joinedMetrics } from "./joined_metrics.ts";
 import { openPush } from "./open_push.ts";
 import type { PreparedServer } from "./prepare.ts";
+
+/** What is asked of a server that runs in several threads. */
+export interface ObservedServer {
+  readonly addresses: readonly string[];
+  readonly isDraining: boolean;
+  /** Workers that run. */
+  readonly workers: number;
+  /** Workers that have died and been replaced. */
+  readonly restarts: number;
+  /** Of the workers that answer. */
+  gauges(): Promise<readonly WorkerGauges[]>;
+  /** After a drain, what the workers had counted at their end. */
+  snapshots(): Promise<WorkerSnapshots>;
+  /** Of the workers that can tell, each while the others do. */
+  cpuProfiles(durationMs: number): Promise<readonly Profiled<CpuProfile>[]>;
+  /** Of the workers that can tell, one after the other: each stands still meanwhile. */
+  heapProfiles(): Promise<readonly Profiled<readonly HeapType[]>[]>;
+}
 
 /** What the places that show a running server's state read from. */
 export interface Observed {
   readonly settings: Settings;
-  readonly server: Server;
+  readonly server: ObservedServer;
   readonly prepared: PreparedServer;
-  readonly metrics: ServerMetrics;
+  readonly metrics: MainMetrics;
   readonly stores: readonly StoreGauges[];
   readonly log: RecentProblems;
   /** Stops the server as a signal does; `reason` is for the log. */
@@ -51,12 +74,13 @@ export async function observe(observed: Observed): Promise<Observation> {
   };
   try {
     const { settings: { metrics_port, status } } = observed;
+    const joined = joinedMetrics(observed);
     if (metrics_port !== "off" || status !== "") {
-      const snapshot = await metricsSource(observed, http);
+      const snapshot = await metricsSource(joined, http);
       ports.push(...await openMetricsPort(observed, http, snapshot));
       ports.push(...await openStatusPort(observed, http, snapshot));
     }
-    push = await openPush(observed);
+    push = await openPush(observed, joined);
   } catch (error) {
     await close();
     throw error;
@@ -67,11 +91,11 @@ export async function observe(observed: Observed): Promise<Observation> {
 type Snapshot = () => Promise<readonly MetricSnapshot[]>;
 
 /** What gives all metrics of this process. */
-async function metricsSource({ metrics }: Observed, http: HttpMetrics): Promise<Snapshot> {
+async function metricsSource(joined: Snapshot, http: HttpMetrics): Promise<Snapshot> {
   const { ProcessMetrics } = await import("../src/telemetry/metrics/process_metrics.ts");
   const processMetrics = new ProcessMetrics();
   return async () => [
-    ...metrics.registry.snapshot(),
+    ...await joined(),
     ...http.registry.snapshot(),
     ...await processMetrics.snapshot(),
   ];
@@ -79,7 +103,7 @@ async function metricsSource({ metrics }: Observed, http: HttpMetrics): Promise<
 
 /** The first scrape takes three times as long as the others: it shall not be beside signatures. */
 async function warmUp(snapshot: Snapshot): Promise<void> {
-  const { renderMetrics } = await import("../src/telemetry/metrics/registry.ts");
+  const { renderMetrics } = await import("../src/telemetry/metrics/render.ts");
   await renderMetrics(await snapshot());
 }
 

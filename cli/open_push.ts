@@ -1,9 +1,17 @@
 import { parseHostPort } from "../src/config/host_port.ts";
 import type { Push, Sink } from "../src/telemetry/metrics/push.ts";
+import type { MetricSnapshot } from "../src/telemetry/metrics/registry.ts";
 import type { Observed } from "./observe.ts";
 
-/** Starts pushing metrics to where the settings say; undefined where that is nowhere. */
-export async function openPush({ settings, metrics, log }: Observed): Promise<Push | undefined> {
+/**
+ * Starts pushing metrics to where the settings say; undefined where that is nowhere.
+ *
+ * @param snapshot gives the metrics of all threads
+ */
+export async function openPush(
+  { settings, metrics, log }: Observed,
+  snapshot: () => Promise<readonly MetricSnapshot[]>,
+): Promise<Push | undefined> {
   const { metrics_graphite, metrics_url: url, metrics_prefix: prefix } = settings;
   const graphite = parseHostPort(metrics_graphite);
   const sinks: Sink[] = [];
@@ -20,7 +28,7 @@ export async function openPush({ settings, metrics, log }: Observed): Promise<Pu
   return startPush({
     sinks,
     intervalMs: settings.metrics_interval,
-    read: () => metrics.base.values(),
+    read: async () => metrics.base.values(await snapshot()),
     count: (sink, outcome) => metrics.pushed(sink, outcome),
     log,
   });

@@ -51,7 +51,7 @@ async function openStore(
     `a ${kind === "file" ? "key" : "directory of keys"} is left out: ${error.message}`
   );
   warnings.push(...told, ...shorten(left));
-  if (store.keys.length === 0) warnings.push(NO_KEYS);
+  if (store.size === 0) warnings.push(NO_KEYS);
   return store;
 }
 

@@ -1,37 +1,23 @@
+import { availableParallelism } from "node:os";
+import type { Engine } from "../src/crypto/engine.ts";
 import type { Log } from "../src/telemetry/log.ts";
-import { type SigningLoad, SigningQueue } from "../src/threads/signing_queue.ts";
+import { createSigningMemory } from "../src/threads/signing_memory.ts";
 import { SigningThreads } from "../src/threads/signing_threads.ts";
-import type { PreparedServer } from "./prepare.ts";
-
-/** What signs beside the event loop. */
-export interface Signing {
-  load(): SigningLoad & { readonly deaths: number };
-  /** Refuses what waits; resolves when no thread uses a key any more. */
-  stop(): Promise<void>;
-}
 
 /**
- * Has slow operations carried out on threads of their own, for as long as the server runs.
+ * Threads that slow operations are carried out on, one for each core.
  *
- * @returns undefined where there is nothing for them to do: the engine is not libcrypto, whose keys
- *   alone may be used by several threads, or no key is slow
+ * @param loops the event loops that use them
+ * @returns undefined where the engine is not libcrypto, whose keys alone can be used by several threads
  */
-export function startSigning({ engine, store }: PreparedServer, log: Log): Signing | undefined {
+export function startSigning(
+  engine: Pick<Engine, "name">,
+  loops: number,
+  log: Log,
+): SigningThreads | undefined {
   if (engine.name !== "libcrypto") return undefined;
-  const queue = new SigningQueue();
-  if (store.moveSlow(queue, SLOW_MS) === 0) return undefined;
-  const threads = new SigningThreads({
-    onDeath: (why) => log.error({ event: "signing_thread", why }, "a signing thread has died"),
+  return new SigningThreads(createSigningMemory(loops, availableParallelism()), {
+    onDeath: (why) =>
+      log.error({ event: "signing_thread_died", why }, "a signing thread has died and is replaced"),
   });
-  threads.attach(queue);
-  return {
-    load: () => ({ ...queue.load(), deaths: threads.load().deaths }),
-    async stop() {
-      queue.close();
-      await threads.stop();
-    },
-  };
 }
-
-/** What takes longer does not stand in the way of what takes less. */
-const SLOW_MS = 0.1;

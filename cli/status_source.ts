@@ -4,7 +4,12 @@ import { formatValue } from "../src/config/kinds.ts";
 import { settingOf } from "../src/config/settings.ts";
 import { printable } from "../src/errors/printable.ts";
 import { certificateGauge } from "../src/pki/certificate_gauge.ts";
-import type { StatusPortOptions } from "../src/status/status_port.ts";
+import type { StatusPortOptions, StatusSource } from "../src/status/status_port.ts";
+import type { Readiness, StatusState } from "../src/status/status_report.ts";
+import { recordCpuProfile } from "../src/telemetry/profiles/cpu_profile.ts";
+import { heapProfile } from "../src/telemetry/profiles/heap_profile.ts";
+import type { Profiled } from "../src/telemetry/profiles/profiled.ts";
+import { joinGauges, joinSigningGauges } from "../src/telemetry/server_gauges.ts";
 import type { MetricSnapshot } from "../src/telemetry/metrics/registry.ts";
 import { invocation } from "./invocation.ts";
 import { maskedWords } from "./masked_words.ts";
@@ -17,31 +22,23 @@ import { runtimeText, VERSION } from "./version.ts";
  * @param snapshot gives what /metrics gives
  */
 export function statusPortOptions(
-  { settings, server, prepared, metrics, stores, log, stop }: Observed,
+  observed: Observed,
   snapshot: () => Promise<readonly MetricSnapshot[]>,
 ): StatusPortOptions {
-  const { private_key_stores: configured, metrics_prefix: prefix } = settings;
+  const { settings, prepared, metrics, log, stop } = observed;
+  const { metrics_prefix: prefix } = settings;
   return {
     source: {
-      facts: {
-        version: VERSION,
-        runtime: runtimeText(),
-        hostname: hostname(),
-        startedMs: Date.now(),
-        addresses: server.addresses,
-        stores: configured.map((store) =>
-          printable(formatValue(settingOf("private_key_stores"), [store]))
-        ),
+      facts: factsOf(observed),
+      readiness: () => readinessOf(observed),
+      state: () => stateOf(observed),
+      async snapshot() {
+        const all = await snapshot();
+        return [...metrics.base.snapshotsFor(all, prefix), ...all];
       },
-      state: () => ({
-        isDraining: server.isDraining,
-        workers: 1,
-        gauges: server.gauges(),
-        stores,
-      }),
-      snapshot: async () => [...metrics.base.snapshotsFor(prefix), ...await snapshot()],
-      samples: () => metrics.base.samples(prefix),
+      samples: async () => metrics.base.samples(await snapshot(), prefix),
       problems: () => log.list(),
+      ...profilesOf(observed),
       shutdown: (address) => stop(`POST /_shutdown by ${address}`),
     },
     hostNames: [hostname(), ...dnsNames(prepared)],
@@ -52,6 +49,59 @@ export function statusPortOptions(
       shutdown: settings.enable_shutdown,
     },
   };
+}
+
+function factsOf({ settings, server }: Observed): StatusSource["facts"] {
+  const { private_key_stores: configured } = settings;
+  return {
+    version: VERSION,
+    runtime: runtimeText(),
+    hostname: hostname(),
+    startedMs: Date.now(),
+    addresses: server.addresses,
+    stores: configured.map((store) =>
+      printable(formatValue(settingOf("private_key_stores"), [store]))
+    ),
+  };
+}
+
+function readinessOf({ server: { isDraining, workers }, stores }: Observed): Readiness {
+  return { isDraining, workers, stores };
+}
+
+async function stateOf(observed: Observed): Promise<StatusState> {
+  const perWorker = await observed.server.gauges();
+  const signing = perWorker.flatMap((worker) => worker.signing ?? []);
+  return {
+    ...readinessOf(observed),
+    restarts: observed.server.restarts,
+    gauges: joinGauges(perWorker.map((worker) => worker.server)),
+    signing: signing.length === 0 ? undefined : joinSigningGauges(signing),
+    perWorker,
+  };
+}
+
+function profilesOf({ server }: Observed): Pick<StatusSource, "cpuProfiles" | "heapProfiles"> {
+  return {
+    cpuProfiles: (durationMs) =>
+      withMain(recordCpuProfile(durationMs), server.cpuProfiles(durationMs)),
+    async heapProfiles() {
+      const workers = await server.heapProfiles();
+      return await withMain(heapProfile(), Promise.resolve(workers));
+    },
+  };
+}
+
+/** @throws what the main thread's profile failed with, where there is no other */
+async function withMain<Profile>(
+  main: Promise<Profile>,
+  workers: Promise<readonly Profiled<Profile>[]>,
+): Promise<readonly Profiled<Profile>[]> {
+  const [own, others] = await Promise.allSettled([main, workers]);
+  const found = others.status === "fulfilled" ? others.value : [];
+  if (own.status === "fulfilled") return [{ thread: "main", profile: own.value }, ...found];
+  if (found.length === 0) throw own.reason;
+  return found;
 }
 
 function dnsNames({ chain: [certificate] }: Observed["prepared"]): string[] {

@@ -8,7 +8,7 @@
 set -eu
 cd -- "$(dirname -- "$0")/.."
 node_modules/.bin/bun build cli/main.ts src/bench/client_thread.ts src/bench/timer_thread.ts \
-  src/threads/signing_thread.ts \
+  src/server/server_thread.ts src/threads/signing_thread.ts \
   --compile --outfile dist/keyless --entry-naming '[name].[ext]' \
   --bytecode --format=esm --sourcemap \
   --no-compile-autoload-dotenv --no-compile-autoload-bunfig

@@ -3,6 +3,7 @@ import { CERTIFICATES, KEYS } from "./dashboard/keys.ts";
 import { OVERVIEW } from "./dashboard/overview.ts";
 import type { Panel } from "./dashboard/panel.ts";
 import { HTTP_PORTS, PROCESS } from "./dashboard/process.ts";
+import { THREADS } from "./dashboard/threads.ts";
 
 /** Where Grafana's dashboard stands. */
 export const DASHBOARD_FILE = new URL("../deploy/grafana/keyless.json", import.meta.url);
@@ -59,7 +60,7 @@ function labelVariable(name: string, series: string): object {
 /** What `$here` stands for. */
 const HERE = 'job=~"$job",instance=~"$instance"';
 
-const ROWS = [OVERVIEW, KEYS, HANDSHAKES, CONNECTIONS, CERTIFICATES, PROCESS, HTTP_PORTS];
+const ROWS = [OVERVIEW, THREADS, KEYS, HANDSHAKES, CONNECTIONS, CERTIFICATES, PROCESS, HTTP_PORTS];
 
 /** All panels, each row below the one before, from left to right. */
 function laidOut(): object[] {

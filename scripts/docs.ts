@@ -48,8 +48,7 @@ export function configurationPage(): string {
     const flag = isReadFrom(key, "flag") ? `\`${flagOf(key)}\`` : "no";
     const variable = isReadFrom(key, "env") ? `\`${variableOf(key)}\`` : "no";
     const value = formatValue(setting, setting.default);
-    const later = setting.later === undefined ? "" : ` (${setting.later.say})`;
-    return `| \`${key}\` | ${file} | ${flag} | ${variable} | ${value} | ${setting.help}${later} |`;
+    return `| \`${key}\` | ${file} | ${flag} | ${variable} | ${value} | ${setting.help} |`;
   });
   return [
     "# Configuration",

@@ -3,8 +3,11 @@ import { OPCODES } from "../src/protocol/opcodes.ts";
 import { HTTP_METRICS } from "../src/status/http_metrics.ts";
 import { BASE_METRICS } from "../src/telemetry/metrics/base_table.ts";
 import { BUCKETS, type MetricRow, METRICS } from "../src/telemetry/metrics/table.ts";
+import { THREAD_METRICS } from "../src/telemetry/metrics/thread_metrics.ts";
 import { TIMER_PARTS } from "../src/telemetry/metrics/timer.ts";
+import type { ProofResult, ThreadKind } from "../src/telemetry/main_metrics.ts";
 import type { HandshakeOutcome, TimeoutLimit } from "../src/telemetry/server_metrics.ts";
+import type { ShedReason } from "../src/threads/signing_queue.ts";
 
 /** Where the page of `metricsPage` stands. */
 export const METRICS_PAGE = new URL("../docs/metrics.md", import.meta.url);
@@ -25,8 +28,13 @@ ${metricTable(HTTP_METRICS)}
 ## The process
 
 As every Prometheus client has them: \`process_cpu_seconds_total\`, \`process_resident_memory_bytes\`,
-\`process_open_fds\`, \`process_max_fds\`, \`process_start_time_seconds\` and some more; and
-\`nodejs_eventloop_lag_mean_seconds\`, \`…_max_…\` and \`…_p99_…\`: how late the event loop is.
+\`process_open_fds\`, \`process_max_fds\`, \`process_start_time_seconds\` and some more.
+
+## Its threads
+
+The main thread and the workers measure themselves; signing threads do not.
+
+${metricTable(THREAD_METRICS)}
 
 ## Values of labels
 
@@ -48,6 +56,18 @@ ${valueTable(OUTCOMES)}
 \`limit\` of a timeout:
 
 ${valueTable(LIMITS)}
+
+\`reason\` of a request that signing threads did not carry out:
+
+${valueTable(SHED)}
+
+\`kind\` of a thread:
+
+${valueTable(THREADS)}
+
+\`result\` of a key's proof, which the portable engine makes when it loads the key, and does not show:
+
+${valueTable(PROOFS)}
 
 ${LABELS}
 ## Histograms
@@ -118,6 +138,12 @@ function valueTable(meanings: Readonly<Record<string, string>>): string {
   return ["| value | meaning |", "| ----- | ------- |", ...rows].join("\n");
 }
 
+const PROOFS: Readonly<Record<ProofResult, string>> = {
+  pending: "it has not had its turn: 100,000 keys take some minutes",
+  passed: "its signature is right",
+  failed: "it made a wrong signature, and is not used any more; or it could not be proved",
+};
+
 const OUTCOMES: Readonly<Record<HandshakeOutcome, string>> = {
   ok: "the client is let in; `tls_version` says by which version",
   no_certificate: "the client showed no certificate",
@@ -132,6 +158,17 @@ const OUTCOMES: Readonly<Record<HandshakeOutcome, string>> = {
 const LIMITS: Readonly<Record<TimeoutLimit, string>> = {
   idle: "nothing was asked for `idle_timeout`: nothing is wrong",
   write: "the client took none of its replies for `write_timeout`",
+};
+
+const SHED: Readonly<Record<ShedReason, string>> = {
+  full: "as many wait as may; the client is answered error 8 at once",
+  deadline: "it has waited for `sign_timeout`, and is answered error 8",
+  closed: "its connection is gone: nobody waits for the answer",
+};
+
+const THREADS: Readonly<Record<ThreadKind, string>> = {
+  worker: "serves connections, which are lost with it; another takes its place",
+  signing: "signs with slow keys; what it had is tried on another",
 };
 
 const HEAD = `# Metrics
@@ -149,7 +186,8 @@ The status port has the same at \`/_metrics/prometheus\`, over HTTPS.
 What goes with it: [a scrape configuration and alerts](../deploy/prometheus), [a dashboard for
 Grafana](../deploy/grafana/keyless.json), and [the runbook](runbook.md).
 
-"Joined by" is how the values of several workers become one. Durations are seconds.
+"Joined by" is how the values of the server's threads become one; counters of a worker that has died are kept.
+Durations are seconds.
 `;
 
 const LABELS = `Labels of \`certificate_expiration_timestamp_seconds\`:
@@ -183,7 +221,8 @@ const MOMENTS = `## When is it counted
 | a request is answered with an error | the label \`error\` alone; the connection lives on |
 
 The time that a request waits for a slot is in none of the histograms: it is
-\`keyless_requests_waiting_oldest_seconds\` while it lasts.
+\`keyless_requests_waiting_oldest_seconds\` while it lasts. The time that it waits for a signing thread is in both of
+the request's histograms, and in \`keyless_signing_queue_oldest_seconds\`.
 `;
 
 const PUSH = `## Pushing
@@ -247,6 +286,12 @@ responses where this grows.
 sum(rate(keyless_request_total_duration_per_opcode_sum[5m]))
 -
 sum(rate(keyless_request_exec_duration_per_opcode_sum[5m]))
+\`\`\`
+
+Requests for slow keys that are not carried out, a second:
+
+\`\`\`promql
+sum by (reason) (rate(keyless_signing_shed_total[5m]))
 \`\`\`
 
 Connections that fail, a second:

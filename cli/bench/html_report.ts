@@ -56,7 +56,7 @@ const PLOTS = [
   {
     id: "rate",
     title: "Right answers a second",
-    caption: "Errors are error replies and lost requests.",
+    caption: "Errors are error replies, and requests that were lost or dropped.",
   },
   { id: "latency", title: "Latency over time", caption: "Of the right answers of each second." },
   {

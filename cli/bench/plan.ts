@@ -3,6 +3,7 @@ import type { BenchPlan } from "../../src/bench/plan.ts";
 import { parseEndpoint } from "../../src/client/endpoint.ts";
 import { KeylessError } from "../../src/errors/errors.ts";
 import type { DevDirectory } from "../../src/pki/dev.ts";
+import { raiseOpenFileLimit } from "../../src/runtime/process.ts";
 import { type CredentialFlags, readClientCredentials } from "../client_credentials.ts";
 import { COUNT, DURATION, type NumberRow, readNumber } from "../number_flags.ts";
 import { DEV_TARGET } from "../ping/plan.ts";
@@ -45,6 +46,22 @@ export function readBenchPlan(
   const operations = planOperations(parseMix(flags.op), flags, dev?.keysDirectory);
   const { serverName } = flags;
   return { endpoint, serverName, operations, ...numbers, ...readClientCredentials(flags, dev) };
+}
+
+/**
+ * Sees to it that so many connections can be open at once; a runtime that meets the limit says that
+ * the connection was refused.
+ *
+ * @throws KeylessError "USAGE" where the system does not allow it
+ */
+export function raiseLimits({ connections }: BenchPlan): void {
+  const limit = raiseOpenFileLimit() ?? Infinity;
+  if (connections + OTHER_OPEN_FILES <= limit) return;
+  throw new KeylessError(
+    "USAGE",
+    `--connections is ${connections}, but ${limit} files and sockets may be open here, and ` +
+      `${OTHER_OPEN_FILES} are kept for others; raise the limit (ulimit -n), or ask for fewer`,
+  );
 }
 
 function readNumbers(flags: LoadFlags) {
@@ -91,6 +108,8 @@ const IN_FLIGHT: NumberRow = { kind: "count", min: 1, max: 1_024 };
 const CONNECTIONS: NumberRow = { kind: "count", min: 1, max: 10_000 };
 const THREADS: NumberRow = { kind: "count", min: 1, max: 256 };
 const MAX_REQUESTS = 1_000_000_000;
+/** Beside connections: standard streams, timers, what the runtime itself opens. */
+const OTHER_OPEN_FILES = 64;
 
 /** The defaults, which `--help` names. */
 export const IN_FLIGHT_CLOSED = 4;

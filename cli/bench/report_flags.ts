@@ -16,7 +16,8 @@ export function addReportFlags(command: CommandUnknownOpts): void {
     .option(
       "--threshold <rule>",
       "exit 1 where it does not hold: p99<5ms, errors<0.1%, rate>10000, ecdsa-sha256.max<1s " +
-        "(repeatable; of p50 to p99.99, mean, max, rate, errors)",
+        "(repeatable; of p50 to p99.99, mean, max, rate, and errors: all that was due and got no " +
+        "right answer, dropped requests too)",
       (rule: string, rules: readonly string[] = []) => [...rules, rule],
     )
     .option("--json", "print the result as JSON instead of the summary")

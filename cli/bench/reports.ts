@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync, writeFileSync } from "node:fs";
+import { accessSync, constants, realpathSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { csvOf } from "../../src/bench/csv.ts";
 import { type NamedText, percentileDistributions } from "../../src/bench/hgrm.ts";
@@ -13,6 +13,7 @@ import { KeylessError } from "../../src/errors/errors.ts";
 import { pathReason } from "../../src/errors/system.ts";
 import { namePath } from "../../src/keystore/key_failures.ts";
 import { documentText, type JsonProblem } from "../output.ts";
+import { replaceFile } from "../replace_file.ts";
 import type { ReportFlags } from "./report_flags.ts";
 
 /** What is made of a run besides its summary. */
@@ -69,7 +70,7 @@ export async function writeReports(
   for (const { flag, path } of files) {
     for (const made of await WRITERS[flag](run, path, verdicts, problems)) {
       try {
-        writeFileSync(made.path, made.text);
+        writeReport(made);
       } catch (cause) {
         failures.push(notWritable({ flag, path: made.path }, cause));
       }
@@ -99,14 +100,23 @@ const WRITERS = {
 
 const FILE_FLAGS = Object.keys(WRITERS) as readonly FileFlag[];
 
+/** Whole or not at all, but for what is no file: /dev/stdout, a pipe. */
+function writeReport({ path, text }: NamedText): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) replaceFile(path, text, undefined);
+  else if (found.isFile()) replaceFile(realpathSync(path), text, found.mode & 0o777);
+  else writeFileSync(path, text);
+}
+
 /** A run may take long: what stands in the way of its files is told before. */
 function checkWritable(file: PlannedFile): void {
   try {
     const { path } = file;
     const found = statSync(path, { throwIfNoEntry: false });
     if (found?.isDirectory()) throw new Error("it is a directory, not a file");
-    const isNew = found === undefined && path !== "";
-    accessSync(isNew ? dirname(path) : path, constants.W_OK);
+    if (found !== undefined || path === "") accessSync(path, constants.W_OK);
+    if (found === undefined) accessSync(dirname(path), constants.W_OK);
+    else if (found.isFile()) accessSync(dirname(realpathSync(path)), constants.W_OK);
   } catch (cause) {
     throw notWritable(file, cause);
   }

@@ -5,18 +5,21 @@ import type { MeasuredRun } from "../../src/bench/measured_run.ts";
 import type { BenchOperationResult, BenchResult } from "../../src/bench/result.ts";
 import { printable } from "../../src/errors/printable.ts";
 import { countText } from "../../src/status/page_numbers.ts";
-import { formatTable, paint } from "../output.ts";
+import { formatTable, paint, type Style } from "../output.ts";
+import { wrapLine } from "../wrap.ts";
 import { durationText, rateText, shareText } from "./quantities.ts";
 
-/** What a run measured, for people: several lines, without a line feed at the end. */
+/**
+ * What a run measured, for people: lines of at most 80 columns, without a line feed at the end.
+ */
 export function summaryText(run: MeasuredRun): string {
   const { result } = run;
   const sections = [
-    [paint("bold", loadText(result)), ...cutLines(result)],
-    [countLine(result), ...failureLines(result)],
-    [formatTable(["", ...LATENCY_HEADINGS], latencyRows(run))],
+    [...wrapped(loadText(result), "bold"), ...cutLines(result)],
+    [...countLines(result), ...failureLines(result).flatMap((line) => wrapLine(line, "    "))],
+    [latencyTable(run)],
     ...result.operations.map((operation) => barLines(operation, run.latency(operation))),
-    factLines(result),
+    factLines(result).flatMap((line) => wrapLine(line)),
     bottleneckLines(result),
   ];
   return sections.filter(({ length }) => length > 0).map((lines) => lines.join("\n")).join("\n\n");
@@ -67,25 +70,21 @@ export function factLines({ connects, verification, totals, options }: BenchResu
 }
 
 /**
- * A row for each operation, in an open loop with its service time below it; of all together, of the
- * set-up of connections, and of the pacer.
+ * A row for each operation, in an open loop with its service time below it; of all together, of
+ * making a connection, and of the pacer.
  */
 export function latencyRows(run: MeasuredRun): readonly (readonly string[])[] {
-  const { operations, connects, pacerLatenessNs, options } = run.result;
+  const { operations, totals, connects, pacerLatenessNs } = run.result;
   const rows = operations.flatMap((operation) => {
     const { name, serviceNs, ratePerSecond } = operation;
-    const latency = run.latency(operation);
-    if (serviceNs === null) return [histogramRow(name, rateText(ratePerSecond), latency)];
-    return [
-      histogramRow(`${name} latency`, rateText(ratePerSecond), latency),
-      histogramRow(`${name} service time`, "", run.decode(serviceNs)),
-    ];
+    const latency = histogramRow(name, rateText(ratePerSecond), run.latency(operation));
+    if (serviceNs === null) return [latency];
+    return [latency, histogramRow("  service time", "", run.decode(serviceNs))];
   });
   if (operations.length > 1) {
-    const what = options.mode === "open" ? "all, latency" : "all";
-    rows.push(histogramRow(what, rateText(run.result.totals.ratePerSecond), run.latencyOfAll()));
+    rows.push(histogramRow("all", rateText(totals.ratePerSecond), run.latencyOfAll()));
   }
-  rows.push(histogramRow("connection set-up", "", run.decode(connects.setUpNs)));
+  rows.push(histogramRow("connecting", "", run.decode(connects.setUpNs)));
   if (pacerLatenessNs !== null) {
     rows.push(histogramRow("pacer lateness", "", run.decode(pacerLatenessNs)));
   }
@@ -101,28 +100,42 @@ export const LATENCY_HEADINGS: readonly string[] = [
   "MAX",
 ];
 
+const COUNT_COLUMN = 2;
+const MEAN_COLUMN = 3;
 const MAX_BARS = 14;
 const BAR_CELLS = 40;
 
 function cutLines({ endedEarly }: BenchResult): readonly string[] {
   if (endedEarly === null) return [];
   const line = `ended early: ${printable(endedEarly)}; this is what was measured until then`;
-  return [paint("yellow", line)];
+  return wrapped(line, "yellow");
 }
 
-function countLine({ totals }: BenchResult): string {
+function countLines({ totals }: BenchResult): readonly string[] {
   const { failed, answered, failedShare = 0 } = countsOf(totals);
-  const share = failed === 0 ? "" : ` (${shareText(failedShare)})`;
   const counts = [
     `${paint("bold", rateText(totals.ratePerSecond))} right answers`,
     `${countText(totals.sent)} sent`,
     `${countText(answered)} answered`,
-    paint(failed > 0 ? "red" : "green", `${countText(failed)} failed${share}`),
-  ];
-  if (failed === 0) return counts.join(", ");
-  const kinds = `${countText(totals.errors)} error replies, ${countText(totals.wrong)} wrong, ` +
-    `${countText(totals.lost)} lost`;
-  return `${counts.join(", ")}: ${kinds}`;
+  ].join(", ");
+  if (failed === 0) return [`${counts}, ${paint("green", "0 failed")}`];
+  const kinds = [
+    [totals.errors, "error replies"],
+    [totals.wrong, "wrong"],
+    [totals.lost, "lost"],
+    [totals.dropped, "dropped"],
+  ] as const;
+  const told = kinds.flatMap(([count, kind]) => count === 0 ? [] : `${countText(count)} ${kind}`);
+  const line = `${countText(failed)} failed (${shareText(failedShare)}): ${told.join(", ")}`;
+  return [counts, ...wrapped(line, "red")];
+}
+
+/** Count and mean have no room in 80 columns. */
+function latencyTable(run: MeasuredRun): string {
+  const isShown = (_: string, at: number) => at < COUNT_COLUMN || at > MEAN_COLUMN;
+  const rows = [["", ...LATENCY_HEADINGS], ...latencyRows(run)];
+  const [headings = [], ...cells] = rows.map((row) => row.filter(isShown));
+  return formatTable(headings, cells);
 }
 
 function histogramRow(name: string, rate: string, histogram: Histogram): string[] {
@@ -172,5 +185,9 @@ function verifiedText(
 function bottleneckLines({ client }: BenchResult): readonly string[] {
   if (!client.isBottleneck) return [];
   const reason = printable(client.reason ?? "its threads had no time left");
-  return [paint("yellow", `The client was the bottleneck, not the server: ${reason}`)];
+  return wrapped(`The client was the bottleneck, not the server: ${reason}`, "yellow");
+}
+
+function wrapped(line: string, style: Style): readonly string[] {
+  return wrapLine(line).map((each) => paint(style, each));
 }

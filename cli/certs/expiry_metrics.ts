@@ -1,5 +1,5 @@
 import { firstToExpire } from "../../src/pki/certificate_gauge.ts";
-import { type MetricsFormat, renderMetrics } from "../../src/telemetry/metrics/registry.ts";
+import { type MetricsFormat, renderMetrics } from "../../src/telemetry/metrics/render.ts";
 import { METRICS } from "../../src/telemetry/metrics/table.ts";
 import type { ExpiryReading } from "./expiry_entries.ts";
 

@@ -1,20 +1,9 @@
-import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { lstatSync } from "node:fs";
 import { KeylessError } from "../../src/errors/errors.ts";
 import { pathReason } from "../../src/errors/system.ts";
 import { namePath } from "../../src/keystore/key_failures.ts";
 import { irregularKind } from "../../src/keystore/read_file.ts";
+import { replaceFile } from "../replace_file.ts";
 
 /**
  * Writes a file for node_exporter's textfile collector: whole or not at all, for everybody to read.
@@ -25,15 +14,12 @@ import { irregularKind } from "../../src/keystore/read_file.ts";
  * @throws KeylessError "FILE_WRITE"
  */
 export function writeTextfile(path: string, text: string): void {
-  const making = join(dirname(path), `.keyless-${randomBytes(8).toString("hex")}.tmp`);
   try {
     const found = lstatSync(path, { throwIfNoEntry: false });
     const kind = found && irregularKind(found);
     if (kind !== undefined) throw unwritable(path, `it is ${kind}; give a file's name`);
-    writeNew(making, text);
-    renameSync(making, path);
+    replaceFile(path, text, 0o644);
   } catch (thrown) {
-    discard(making);
     if (thrown instanceof KeylessError) throw thrown;
     throw unwritable(path, pathReason(path, thrown), thrown);
   }
@@ -43,27 +29,6 @@ export function writeTextfile(path: string, text: string): void {
 export function textfileFlaws(path: string): string[] {
   if (path.endsWith(".prom")) return [];
   return [`--textfile ${namePath(path)}: node_exporter reads files named *.prom alone`];
-}
-
-/** @param path must not exist, not even as a link */
-function writeNew(path: string, text: string): void {
-  const file = openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600);
-  try {
-    writeFileSync(file, text);
-    fchmodSync(file, 0o644); // whatever the umask is
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** What stands in its way stood in that of the writing too, which is told. */
-function discard(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // where no file can be made, none can be removed
-  }
 }
 
 function unwritable(path: string, why: string, cause?: unknown): KeylessError {

@@ -66,11 +66,12 @@ export function benchCommand(): CommandUnknownOpts {
 type Flags = LoadFlags & ReportFlags & Readonly<Record<string, unknown>>;
 
 async function bench(target: string | undefined, flags: Flags): Promise<void> {
-  const { readBenchPlan } = await import("../bench/plan.ts");
+  const { raiseLimits, readBenchPlan } = await import("../bench/plan.ts");
   const { planReports, writeReports } = await import("../bench/reports.ts");
   const { createLiveDisplay } = await import("../bench/live_display.ts");
   const { runBench } = await import("../../src/bench/run.ts");
   const plan = readBenchPlan(target, flags, await prepareDev(flags, "find"));
+  raiseLimits(plan);
   const reports = planReports(flags, plan.operations.map(({ name }) => name));
   const { durationMs } = plan;
   const display = createLiveDisplay(process.stderr, durationMs && durationMs / 1_000);

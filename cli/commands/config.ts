@@ -125,7 +125,7 @@ function foundBy({ configFile }: LoadedSettings, prepared: PreparedServer) {
       return { subject, notAfter: notAfter.toISOString() };
     }),
     engine: { name: engine.name, version: engine.version },
-    keys: store.keys.length,
+    keys: store.size,
     keysLeftOut: store.failures.length,
   };
 }

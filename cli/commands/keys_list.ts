@@ -5,7 +5,7 @@ import { toHex } from "../../src/bytes/hex.ts";
 import type { LoadedSettings } from "../../src/config/load.ts";
 import type { KeyStoreSetting, SettingKey } from "../../src/config/settings.ts";
 import type { PublicKeyInfo } from "../../src/crypto/public_key.ts";
-import type { FileStore } from "../../src/keystore/file_store.ts";
+import type { StoredKey } from "../../src/keystore/key_table.ts";
 import { addDevOptions, prepareDev } from "../dev_options.ts";
 import { keyProblem } from "../failures.ts";
 import { addHelp } from "../help.ts";
@@ -45,12 +45,14 @@ async function list(paths: readonly string[], options: Options): Promise<void> {
     { ...settings, keep_going: true },
     { engine: selectEngine(settings.crypto), onProgress: progress.show },
   ).finally(progress.clear);
-  const isEmpty = store.keys.length === 0 && store.failures.length === 0;
+  const isEmpty = store.size === 0 && store.failures.length === 0;
   const all = [...told, ...warnings, ...(isEmpty ? [NO_KEYS] : [])];
-  if (json) printDocument({ keys: store.keys.map(toJson) }, all, store.failures.map(keyProblem));
-  else {
+  if (json) {
+    const keys = Array.from(store.keys(), toJson);
+    printDocument({ keys }, all, store.failures.map(keyProblem));
+  } else {
     for (const warning of all) printWarning(NAME, warning);
-    const rows = store.keys.map(toRow);
+    const rows = Array.from(store.keys(), toRow);
     if (rows.length > 0) printText(formatTable(["FILE", "TYPE", "BITS", "SKI"], rows));
     for (const { error } of store.failures) reportError(error, { command: NAME, debug });
   }
@@ -84,7 +86,7 @@ function isDirectory(path: string): boolean {
   }
 }
 
-function toRow({ path, info }: FileStore["keys"][number]): string[] {
+function toRow({ path, info }: StoredKey): string[] {
   return [path, typeOf(info), String(info.bits), toHex(info.ski)];
 }
 
@@ -94,7 +96,7 @@ function typeOf({ type, curve }: PublicKeyInfo): string {
 
 const TYPE_NAMES = { rsa: "RSA", ed25519: "Ed25519" } as const;
 
-function toJson({ path, info }: FileStore["keys"][number]): object {
+function toJson({ path, info }: StoredKey): object {
   return { file: path, ...keyFields(info) };
 }
 

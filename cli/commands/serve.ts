@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import process from "node:process";
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { SEARCH_PATH } from "../../src/config/file.ts";
@@ -8,11 +9,11 @@ import { EXIT } from "../../src/errors/table.ts";
 import type { DevDirectory } from "../../src/pki/dev.ts";
 import type { ServerLimits } from "../../src/server/limits.ts";
 import type { ListenAddress } from "../../src/server/listener.ts";
-import type { Server } from "../../src/server/server.ts";
+import type { ServerGroup } from "../../src/server/server_group.ts";
 import type { Log } from "../../src/telemetry/log.ts";
 import type { RecentProblems } from "../../src/telemetry/recent_problems.ts";
-import type { ServerMetrics, StoreGauges } from "../../src/telemetry/server_metrics.ts";
-import type { Tracer } from "../../src/telemetry/tracing/tracer.ts";
+import type { ConnectionObserver } from "../../src/telemetry/server_metrics.ts";
+import type { SigningThreads } from "../../src/threads/signing_threads.ts";
 import { printable } from "../../src/errors/printable.ts";
 import { addDevOptions, prepareDev } from "../dev_options.ts";
 import { hardenProcess } from "../harden_process.ts";
@@ -21,11 +22,10 @@ import { invocation, quoted } from "../invocation.ts";
 import type { Observation } from "../observe.ts";
 import { printText, wantsColour } from "../output.ts";
 import type { PreparedServer } from "../prepare.ts";
+import type { RunningProof } from "../prove_keys.ts";
 import { createProgress } from "../progress.ts";
 import { logRuntimeWarnings } from "../runtime_warnings.ts";
 import { addSettingOptions } from "../setting_options.ts";
-import type { Signing } from "../start_signing.ts";
-import { endThoughExporting, startTracing } from "../start_tracing.ts";
 import { type Stop, stopSignal } from "../stop_signal.ts";
 import { boundedDestination, endThoughUnread } from "../log_destination.ts";
 
@@ -60,14 +60,10 @@ async function serve(options: Readonly<Record<string, unknown>>): Promise<void> 
   for (const warning of loaded.warnings) log.warn({ event: "configuration" }, warning);
   const maxConnections = hardenProcess(settings, log);
   const prepared = await prepare(loaded, log);
-  const { startSigning } = await import("../start_signing.ts");
-  let signing: Signing | undefined;
   try {
-    signing = startSigning(prepared, log);
     if (stop.received) log.info({ event: "stopped", cut: 0 }, "stopped before it listened");
-    else await run(loaded, prepared, { log, stop, maxConnections, dev });
+    else await sign(loaded, prepared, { log, stop, maxConnections, dev });
   } finally {
-    await signing?.stop();
     prepared.store.close();
   }
 }
@@ -79,18 +75,39 @@ interface Run {
   readonly dev: DevDirectory | undefined;
 }
 
+/** With signing threads, for as long as the server runs: no key is in use when it resolves. */
+async function sign(loaded: LoadedSettings, prepared: PreparedServer, run: Run): Promise<void> {
+  const { startSigning } = await import("../start_signing.ts");
+  const workers = loaded.settings.workers || availableParallelism();
+  const signing = startSigning(prepared.engine, workers + 1, run.log);
+  try {
+    await listen(loaded, prepared, { ...run, workers, signing });
+  } finally {
+    await signing?.stop();
+  }
+}
+
+interface SigningRun extends Run {
+  readonly workers: number;
+  /** With a loop for each worker, and the last one for the main thread. */
+  readonly signing: SigningThreads | undefined;
+}
+
 /** From the first listener to the end of the drain. */
-async function run(loaded: LoadedSettings, prepared: PreparedServer, run: Run): Promise<void> {
+async function listen(
+  loaded: LoadedSettings,
+  prepared: PreparedServer,
+  run: SigningRun,
+): Promise<void> {
   const { settings } = loaded;
-  const { log, stop, dev, maxConnections } = run;
-  const { server, flushLog, metrics, stores, tracer } = await listen(
-    settings,
-    prepared,
-    maxConnections,
-    log,
-  );
+  const { log, stop, dev, signing } = run;
+  const { createMetrics, storeGauges } = await import("../create_metrics.ts");
+  const stores = storeGauges(settings, prepared.store);
+  const metrics = createMetrics(settings, prepared, stores);
+  const server = await startWorkers(settings, prepared, metrics, run);
   let removePidFile = () => {};
   let observation: Observation | undefined;
+  let proof: RunningProof | undefined;
   const leaveNoFiles = () => {
     removePidFile();
     server.closeListeners();
@@ -98,6 +115,10 @@ async function run(loaded: LoadedSettings, prepared: PreparedServer, run: Run): 
   };
   process.once("exit", leaveNoFiles); // a second signal ends the process in the middle
   try {
+    metrics.watchThreads(() => ({
+      workers: server.workers,
+      deaths: { worker: server.restarts, signing: signing?.load().deaths ?? 0 },
+    }));
     const { observe } = await import("../observe.ts");
     observation = await observe({
       ...{ settings, server, prepared, metrics, stores, log },
@@ -107,19 +128,23 @@ async function run(loaded: LoadedSettings, prepared: PreparedServer, run: Run): 
     const { writePidFile } = await import("../pid_file.ts");
     if (settings.pid_file !== "") removePidFile = writePidFile(settings.pid_file);
     if (dev !== undefined) printDevHint(dev, settings, server);
+    if (signing !== undefined) {
+      const { startProof } = await import("../prove_keys.ts");
+      proof = startProof(prepared.store, signing.memory, run.workers, log);
+      metrics.watchProof(proof.counts);
+    }
     const signal = await stop.signal;
     log.info({ event: "stopping", signal, connections: server.connections }, "stopping");
     const cut = await server.drain(settings.shutdown_timeout);
-    await Promise.all([tracer?.stop(), observation.close()]);
-    flushLog();
+    await observation.close();
     log.info({ event: "stopped", cut }, "stopped");
     endThoughUnread(process.stderr);
     if (cut > 0) process.exitCode = EXIT.CHECK_FAILED;
   } finally {
     leaveNoFiles();
     await server.drain(0);
+    await proof?.stop();
     await observation?.close();
-    if (tracer !== undefined) endThoughExporting();
   }
 }
 
@@ -152,42 +177,29 @@ function withoutConfiguration(thrown: unknown): unknown {
   return new KeylessError(thrown.code, `${thrown.message}\n${hint}`, { cause: thrown });
 }
 
-interface Listening {
-  readonly server: Server;
-  readonly metrics: ServerMetrics;
-  readonly stores: readonly StoreGauges[];
-  readonly tracer: Tracer | undefined;
-  readonly flushLog: () => void;
-}
-
-async function listen(
+async function startWorkers(
   settings: Settings,
-  prepared: PreparedServer,
-  maxConnections: number,
-  log: Log,
-): Promise<Listening> {
-  const { startServer } = await import("../../src/server/server.ts");
-  const { ServerLog } = await import("../../src/telemetry/server_log.ts");
-  const { createMetrics, storeGauges } = await import("../create_metrics.ts");
-  const serverLog = new ServerLog(log, { debug: settings.loglevel === 0 });
-  const stores = storeGauges(settings, prepared.store);
-  const metrics = createMetrics(settings, prepared, stores);
-  const tracer = await startTracing(settings, log);
-  const server = await startServer({
-    credentials: prepared.credentials,
+  { credentials, engine, store }: PreparedServer,
+  observer: ConnectionObserver,
+  { log, maxConnections, workers, signing }: SigningRun,
+): Promise<ServerGroup> {
+  const { startServerGroup } = await import("../../src/server/server_group.ts");
+  const { DEFAULT_LIMITS } = await import("../../src/server/limits.ts");
+  const { tracingOptions } = await import("../tracing_options.ts");
+  return startServerGroup({
+    ...{ workers, credentials, signing, log, observer },
     listen: listenAddresses(settings),
-    keystore: prepared.store,
-    log: serverLog,
-    metrics,
-    tracer,
-    limits: { ...limitsOf(settings), maxConnections },
+    engine: engine.name,
+    keys: store.share(),
+    limits: { ...DEFAULT_LIMITS, ...limitsOf(settings), maxConnections },
+    debug: settings.loglevel === 0,
+    tracing: tracingOptions(settings, log),
   });
-  return { server, metrics, stores, tracer, flushLog: () => serverLog.flush() };
 }
 
 /** Everything is open when this line comes. */
 function logListening(
-  server: Server,
+  server: ServerGroup,
   { configFile }: LoadedSettings,
   { engine, store }: PreparedServer,
   log: Log,
@@ -196,7 +208,8 @@ function logListening(
     event: "listening",
     addresses: server.addresses,
     port: server.port,
-    keys: store.keys.length,
+    keys: store.size,
+    workers: server.workers,
     engine: engine.name,
     crypto: engine.version,
     configFile,
@@ -232,6 +245,7 @@ function limitsOf(settings: Settings): Partial<ServerLimits> {
     maxInFlight: settings.max_in_flight,
     handshakeMs: settings.handshake_timeout,
     signTimeoutMs: settings.sign_timeout || Infinity,
+    signRetries: settings.sign_retry_count,
     idleMs: settings.idle_timeout,
     unixIdleMs: settings.unix_idle_timeout,
     writeStallMs: settings.write_timeout,
@@ -239,7 +253,7 @@ function limitsOf(settings: Settings): Partial<ServerLimits> {
 }
 
 /** The line that tries this very server. */
-function printDevHint(dev: DevDirectory, settings: Settings, server: Server): void {
+function printDevHint(dev: DevDirectory, settings: Settings, server: ServerGroup): void {
   const words = [invocation(), "ping", "--dev"];
   if (process.cwd() !== dev.directory.replace(/\/keyless-dev$/, "")) {
     words.push("--dev-dir", quoted(dev.directory));

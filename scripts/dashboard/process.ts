@@ -31,7 +31,8 @@ export const PROCESS: Row = {
     {
       kind: "graph",
       title: "Event loop",
-      description: "How late the event loop is. Where it is late everything waits.",
+      description:
+        "How late the slowest worker's event loop is. Where it is late everything waits.",
       unit: "s",
       width: 6,
       queries: [["nodejs_eventloop_lag_p99_seconds{$here}", "p99 {{instance}}"]],

@@ -20,7 +20,6 @@ export class Collector {
   readonly #threadTimes: ThreadTime[];
   #made = 0;
   #connectsFailed = 0;
-  #dropped = 0;
   #late = 0;
 
   /** @param onSecond told of each second once all threads have reported it */
@@ -58,7 +57,6 @@ export class Collector {
     for (const error of interval.transportErrors) this.#addTransportError(error);
     for (const [at, tally] of operations.entries()) this.#operations[at]!.add(phase, tally);
     addPairs(this.#lateness, interval.latenessNs);
-    this.#dropped += interval.dropped;
     this.#late += interval.late;
     if (phase === "drain") return;
     if (phase === "measure") this.#addTimes(this.#threadTimes[thread]!, interval);
@@ -73,7 +71,7 @@ export class Collector {
     const operations = this.#operations.map((sum, at) =>
       sum.result(this.#names[at]!, verdicts.wrong[at] ?? 0, this.#isOpen, perSecond)
     );
-    const sum = (field: "sent" | "answered" | "wrong" | "lost" | "ratePerSecond") =>
+    const sum = (field: "sent" | "answered" | "wrong" | "lost" | "dropped" | "ratePerSecond") =>
       operations.reduce((total, operation) => total + operation[field], 0);
     const errors = operations.flatMap((operation) => operation.errors);
     return {
@@ -84,7 +82,7 @@ export class Collector {
         wrong: sum("wrong"),
         errors: errors.reduce((total, { count }) => total + count, 0),
         lost: sum("lost"),
-        dropped: this.#dropped,
+        dropped: sum("dropped"),
         late: this.#late,
         ratePerSecond: sum("ratePerSecond"),
       },

@@ -5,7 +5,7 @@ import type { MeasuredRun } from "./measured_run.ts";
 /**
  * A run as CSV (RFC 4180, but lines end with a line feed): a row for each second, then one for each
  * operation, then one for all of them. `kind` tells them apart; a cell is empty where the row has
- * no such number. `errors` counts error replies and lost requests.
+ * no such number. `errors` counts error replies, and requests that were lost or dropped.
  */
 export function csvOf(run: MeasuredRun): string {
   const { series, operations, totals, elapsedMs } = run.result;
@@ -54,7 +54,7 @@ function countCells(
     sent: counted.sent,
     answered,
     wrong: counted.wrong,
-    errors: errors + counted.lost,
+    errors: errors + counted.lost + counted.dropped,
     rate_per_second: counted.ratePerSecond,
   };
 }

@@ -12,6 +12,8 @@ export interface LinkObserver {
   /** A right answer; its packet is `chunk` from `start` to `end`, which is gone afterwards. */
   answered(slot: Slot, nowMs: number, chunk: Uint8Array, start: number, end: number): void;
   failed(slot: Slot, wireCode: number): void;
+  /** It was full, and has room again. */
+  hasRoom(link: Link): void;
   /** All that was read is told: the moment to send more. */
   drained(link: Link, nowMs: number): void;
   /** The connection is gone, and with it the requests that were outstanding. */
@@ -38,8 +40,9 @@ export class Link {
   readonly #server: string;
   readonly #operations: readonly OperationPlan[];
   readonly #observer: LinkObserver;
-  readonly #slots: readonly Slot[];
-  readonly #free: number[];
+  readonly #inFlight: number;
+  readonly #slots: Slot[] = []; // made when they are needed first
+  readonly #free: number[] = [];
   readonly #batch: number[] = [];
   #batchBytes = 0;
   #held: Uint8Array = NOTHING;
@@ -57,11 +60,7 @@ export class Link {
     this.#server = server;
     this.#operations = operations;
     this.#observer = observer;
-    this.#slots = Array.from(
-      { length: inFlight },
-      () => ({ isTaken: false, operation: 0, key: 0, dueMs: 0, sentMs: 0 }),
-    );
-    this.#free = Array.from({ length: inFlight }, (_, at) => inFlight - 1 - at);
+    this.#inFlight = inFlight;
     socket.on("data", (chunk: Uint8Array) => this.#receive(chunk));
     socket.on("error", (error) => this.#fail(this.#lossError(error)));
     socket.on("end", () => this.#fail(this.#lossError(undefined)));
@@ -70,11 +69,12 @@ export class Link {
 
   /** How many more requests may be outstanding. */
   get room(): number {
-    return this.#isClosed ? 0 : this.#free.length;
+    return this.#isClosed ? 0 : this.#inFlight - this.#slots.length + this.#free.length;
   }
 
-  get outstanding(): number {
-    return this.#slots.length - this.#free.length;
+  /** Whether there is nothing for the next write. */
+  get isFlushed(): boolean {
+    return this.#batchBytes === 0;
   }
 
   takenSlots(): Slot[] {
@@ -83,7 +83,7 @@ export class Link {
 
   /** Puts a request into the next write; there must be room. */
   put(operation: number, key: number, dueMs: number, nowMs: number): void {
-    const index = this.#free.pop()!;
+    const index = this.#free.pop() ?? this.#slots.push(emptySlot()) - 1;
     const slot = this.#slots[index]!;
     slot.isTaken = true;
     slot.operation = operation;
@@ -95,7 +95,7 @@ export class Link {
   }
 
   flush(): void {
-    if (this.#batchBytes === 0) return;
+    if (this.#batchBytes === 0 || this.#isClosed) return;
     const bytes = Buffer.alloc(this.#batchBytes);
     let at = 0;
     for (const index of this.#batch) {
@@ -165,6 +165,7 @@ export class Link {
     }
     slot.isTaken = false;
     this.#free.push(id);
+    if (this.room === 1) this.#observer.hasRoom(this);
   }
 
   #fail(error: KeylessError): void {
@@ -182,6 +183,10 @@ export class Link {
 
 const NOTHING = new Uint8Array(0);
 const OPCODE_TAG = 0x11;
+
+function emptySlot(): Slot {
+  return { isTaken: false, operation: 0, key: 0, dueMs: 0, sentMs: 0 };
+}
 
 /** Most servers send the opcode first; it is looked for in full where it is elsewhere. */
 function opcodeAt(bytes: Uint8Array, bodyAt: number, end: number): number | undefined {

@@ -16,9 +16,12 @@ export class LinkSet {
   readonly #onGone: (error: KeylessError) => void;
   readonly #dialOptions: DialOptions;
   readonly #links: Link[] = [];
+  /** In an open loop, whose requests take turns on them. */
+  readonly #withRoom: Link[] = [];
+  readonly #unflushed: Link[] = [];
   readonly #abort = new AbortController();
   #cursor = 0;
-  #lastSeenMs = Infinity;
+  #goneSinceMs = Infinity;
 
   /** @param onGone called once no connection is left, and none could be made for a while */
   constructor(
@@ -38,8 +41,9 @@ export class LinkSet {
     this.#dialOptions = { endpoint, serverName, timeoutMs, credentials, signal };
   }
 
-  get outstanding(): number {
-    return this.#links.reduce((sum, link) => sum + link.outstanding, 0);
+  /** Since when there has been no connection; Infinity while there are some. */
+  get goneSinceMs(): number {
+    return this.#goneSinceMs;
   }
 
   /**
@@ -59,18 +63,30 @@ export class LinkSet {
     this.#links.forEach(use);
   }
 
-  flush(): void {
-    for (const link of this.#links) link.flush();
+  /**
+   * Open loop: puts a request into the next write of the connection whose turn it is.
+   *
+   * @returns false where none has room
+   */
+  put(operation: number, key: number, dueMs: number, nowMs: number): boolean {
+    if (this.#withRoom.length === 0) return false;
+    this.#cursor = (this.#cursor + 1) % this.#withRoom.length;
+    const link = this.#withRoom[this.#cursor]!;
+    if (link.isFlushed) this.#unflushed.push(link);
+    link.put(operation, key, dueMs, nowMs);
+    if (link.room === 0) remove(this.#withRoom, this.#cursor);
+    return true;
   }
 
-  /** They take turns. */
-  nextWithRoom(): Link | undefined {
-    for (let tried = 0; tried < this.#links.length; tried++) {
-      this.#cursor = (this.#cursor + 1) % this.#links.length;
-      const link = this.#links[this.#cursor]!;
-      if (link.room > 0) return link;
-    }
-    return undefined;
+  /** Open loop: a connection that was full takes turns again. */
+  hasRoom(link: Link): void {
+    this.#withRoom.push(link);
+  }
+
+  /** Open loop: sends what was put. */
+  flush(): void {
+    for (const link of this.#unflushed) link.flush();
+    this.#unflushed.length = 0;
   }
 
   takenSlots(): Slot[] {
@@ -79,13 +95,15 @@ export class LinkSet {
 
   /** Forgets a connection that was lost. */
   drop(link: Link): void {
-    this.#links.splice(this.#links.indexOf(link), 1);
+    remove(this.#links, this.#links.indexOf(link));
+    const turn = this.#withRoom.indexOf(link);
+    if (turn >= 0) remove(this.#withRoom, turn);
+    if (this.#links.length === 0) this.#goneSinceMs = performance.now();
   }
 
   /** Makes another in the place of one that was lost; tries until the run ends. */
   async replace(link: Link, error: KeylessError, onMade: (link: Link) => void): Promise<void> {
     this.drop(link);
-    if (this.#links.length === 0) this.#lastSeenMs = performance.now();
     let last = error;
     const { signal } = this.#abort;
     while (!signal.aborted) {
@@ -96,7 +114,7 @@ export class LinkSet {
         if (!(thrown instanceof KeylessError)) throw thrown;
         if (thrown.code !== "ABORTED") last = thrown;
       }
-      const isGone = this.#links.length === 0 && performance.now() - this.#lastSeenMs > GONE_MS;
+      const isGone = performance.now() - this.#goneSinceMs > GONE_MS;
       if (isGone && !signal.aborted) return this.#onGone(last);
     }
   }
@@ -118,12 +136,20 @@ export class LinkSet {
       this.#tally.made++;
       this.#tally.setUp.recordValue(clampNs((performance.now() - startMs) * NS_A_MS));
       this.#links.push(link);
+      this.#withRoom.push(link);
+      this.#goneSinceMs = Infinity;
       return link;
     } catch (thrown) {
       if (!this.#abort.signal.aborted) this.#tally.connectsFailed++;
       throw thrown;
     }
   }
+}
+
+/** Takes one out; the last takes its place. */
+function remove(links: Link[], at: number): void {
+  const last = links.pop()!;
+  if (at < links.length) links[at] = last;
 }
 
 const HANDSHAKES_AT_ONCE = 16;

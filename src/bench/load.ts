@@ -25,7 +25,11 @@ export class Load implements LinkObserver {
   #orderCursor = 0;
   #untilSample: number;
   #requestsLeft: number;
+  #outstanding = 0;
+  /** Of each operation: due while there was no connection. */
+  readonly #missed: number[];
   #drainUntilMs = Infinity;
+  #startMs = 0;
   #heardMs = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #isOver = false;
@@ -48,6 +52,7 @@ export class Load implements LinkObserver {
       flush: () => this.#links.flush(),
     });
     this.#keyCursors = plan.operations.map(() => 0);
+    this.#missed = plan.operations.map(() => 0);
     this.#untilSample = plan.verifyEvery;
     this.#requestsLeft = plan.requests ?? Infinity;
   }
@@ -70,7 +75,7 @@ export class Load implements LinkObserver {
     const nowMs = performance.now();
     const measureStartMs = nowMs + (openLoop?.rampMs ?? 0) + warmupMs;
     const measureEndMs = measureStartMs + durationMs;
-    this.#heardMs = nowMs;
+    this.#startMs = this.#heardMs = nowMs;
     this.#tally.begin();
     this.#timeline.begin(nowMs, measureStartMs, measureEndMs);
     this.#timer = setInterval(() => this.#look(performance.now()), LOOK_MS);
@@ -81,9 +86,9 @@ export class Load implements LinkObserver {
   /** Ends the run before its time; what was asked is waited for a moment. */
   stop(): void {
     const nowMs = performance.now();
-    this.#timeline.advance(nowMs);
+    this.#timeline.advance(this.#measuredUntil(nowMs));
     if (this.#isOver || this.#isDraining) return;
-    this.#timeline.drain(nowMs);
+    this.#timeline.drain(this.#measuredUntil(nowMs));
     this.#drainUntilMs = nowMs + Math.min(STOP_MS, this.#plan.timeoutMs);
     this.#look(nowMs);
   }
@@ -97,14 +102,20 @@ export class Load implements LinkObserver {
       const { payload = NOTHING } = decodeOperation(chunk.subarray(start, end));
       this.#tally.takeSample({ operation, key, payload: new Uint8Array(payload) });
     }
+    this.#outstanding--;
     const counter = this.#tally.operations[operation]!;
     counter.arrived++;
     if (isMeasured) counter.countAnswer(dueMs, sentMs, nowMs);
   }
 
   failed(slot: Slot, wireCode: number): void {
+    this.#outstanding--;
     if (slot.dueMs < this.#timeline.measureStartMs) return;
     this.#tally.operations[slot.operation]!.countError(wireCode);
+  }
+
+  hasRoom(link: Link): void {
+    if (this.#pacer !== undefined) this.#links.hasRoom(link);
   }
 
   drained(link: Link, nowMs: number): void {
@@ -123,6 +134,7 @@ export class Load implements LinkObserver {
       return this.#endIfAnswered();
     }
     this.#links.replace(link, error, (made) => {
+      this.#countMissed();
       if (this.#pacer === undefined) this.#refill(made, performance.now());
     });
     this.#endIfAnswered();
@@ -131,7 +143,11 @@ export class Load implements LinkObserver {
   /** Closed loop: as many as may be outstanding. */
   #refill(link: Link, nowMs: number): void {
     if (this.#isOver || this.#isDraining) return;
-    while (link.room > 0 && this.#requestsLeft > 0) this.#put(link, nowMs, nowMs);
+    while (link.room > 0 && this.#requestsLeft > 0) {
+      const operation = this.#nextOperation();
+      link.put(operation, this.#nextKey(operation), nowMs, nowMs);
+      this.#countSent(operation, nowMs);
+    }
     link.flush();
   }
 
@@ -139,35 +155,62 @@ export class Load implements LinkObserver {
   #sendDue(dueMs: number, nowMs: number): void {
     if (this.#isOver || this.#requestsLeft === 0) return;
     const isMeasured = dueMs >= this.#timeline.measureStartMs;
-    const link = this.#links.nextWithRoom();
-    if (link === undefined) {
-      if (isMeasured) this.#tally.dropped++;
+    const operation = this.#nextOperation();
+    if (!this.#links.put(operation, this.#nextKey(operation), dueMs, nowMs)) {
+      if (isMeasured) this.#countDropped(operation);
       return;
     }
-    this.#put(link, dueMs, nowMs);
+    this.#countSent(operation, dueMs);
     if (!isMeasured) return;
     this.#tally.lateness.recordValue(clampNs((nowMs - dueMs) * NS_A_MS));
     if (nowMs - dueMs > LATE_MS) this.#tally.late++;
   }
 
-  #put(link: Link, dueMs: number, nowMs: number): void {
-    const { order, operations } = this.#plan;
+  #nextOperation(): number {
+    const { order } = this.#plan;
     const operation = order[this.#orderCursor]!;
     this.#orderCursor = (this.#orderCursor + 1) % order.length;
+    return operation;
+  }
+
+  #nextKey(operation: number): number {
     const key = this.#keyCursors[operation]!;
-    this.#keyCursors[operation] = (key + 1) % operations[operation]!.forms.length;
-    link.put(operation, key, dueMs, nowMs);
+    this.#keyCursors[operation] = (key + 1) % this.#plan.operations[operation]!.forms.length;
+    return key;
+  }
+
+  #countSent(operation: number, dueMs: number): void {
+    this.#outstanding++;
     if (dueMs < this.#timeline.measureStartMs) return;
     this.#tally.operations[operation]!.sent++;
     this.#requestsLeft--;
   }
 
+  /** Without any connection it is not known yet whether the time counts. */
+  #countDropped(operation: number): void {
+    if (this.#links.goneSinceMs < Infinity) this.#missed[operation]!++;
+    else this.#tally.operations[operation]!.dropped++;
+  }
+
+  /** There is a connection again: it was a gap, and not the end. */
+  #countMissed(): void {
+    for (const [operation, missed] of this.#missed.entries()) {
+      this.#tally.operations[operation]!.dropped += missed;
+    }
+    this.#missed.fill(0);
+  }
+
+  /** While there is no connection the time stands still: a target that is gone is not measured. */
+  #measuredUntil(nowMs: number): number {
+    return Math.max(this.#startMs, Math.min(nowMs, this.#links.goneSinceMs));
+  }
+
   #look(nowMs: number): void {
     if (this.#isOver) return;
-    this.#timeline.advance(nowMs);
+    this.#timeline.advance(this.#measuredUntil(nowMs));
     if (nowMs >= this.#drainUntilMs) return this.#end(undefined);
     const { requests, timeoutMs } = this.#plan;
-    const isSilent = nowMs - this.#heardMs > timeoutMs && this.#links.outstanding > 0;
+    const isSilent = nowMs - this.#heardMs > timeoutMs && this.#outstanding > 0;
     if (requests !== undefined && !this.#isDraining && isSilent) {
       const where = endpointText(this.#plan.endpoint);
       const message = `${where} has not answered for ${timeoutMs} ms, with requests outstanding`;
@@ -179,7 +222,7 @@ export class Load implements LinkObserver {
   /** In the drain, and where a number of requests was asked for: at the last answer. */
   #endIfAnswered(): void {
     const isAllSent = this.#isDraining ? this.#pacer?.isOver ?? true : this.#requestsLeft === 0;
-    if (isAllSent && this.#links.outstanding === 0) this.#end(undefined);
+    if (isAllSent && this.#outstanding === 0) this.#end(undefined);
   }
 
   #end(endedEarly: ThreadEnd | undefined): void {
@@ -189,7 +232,7 @@ export class Load implements LinkObserver {
     this.#pacer?.stop();
     this.#countLost(this.#links.takenSlots());
     this.#links.close();
-    this.#timeline.endInterval(performance.now());
+    this.#timeline.endInterval(this.#measuredUntil(performance.now()));
     this.#report({ kind: "done", endedEarly });
   }
 
@@ -198,6 +241,7 @@ export class Load implements LinkObserver {
   }
 
   #countLost(slots: readonly Slot[]): void {
+    this.#outstanding -= slots.length;
     for (const { operation, dueMs } of slots) {
       if (dueMs >= this.#timeline.measureStartMs) this.#tally.operations[operation]!.lost++;
     }

@@ -23,7 +23,7 @@ export const UNITS = {
   max: "nanoseconds",
   /** Right answers. */
   rate: "per second",
-  /** Requests that were sent and got no right answer: their number, or their share, 0 to 1. */
+  /** Requests that were due and got no right answer: their number, or their share, 0 to 1. */
   errorCount: "count",
   errorShare: "share",
 } as const;
@@ -66,7 +66,7 @@ export function measureRun(run: MeasuredRun, measure: Measure): number | undefin
 }
 
 /** What is counted of an operation, or of all of them. */
-export type Counted = Pick<BenchOperationResult, "answered" | "wrong" | "lost"> & {
+export type Counted = Pick<BenchOperationResult, "answered" | "wrong" | "lost" | "dropped"> & {
   readonly errors: number | BenchOperationResult["errors"];
 };
 
@@ -74,20 +74,20 @@ export interface Counts {
   readonly answered: number;
   /** Error replies. */
   readonly errors: number;
-  /** Requests without a right answer: error replies, wrong answers, and lost ones. */
+  /** Requests without a right answer: error replies, wrong answers, those lost and dropped. */
   readonly failed: number;
-  /** Of all that were sent, 0 to 1; undefined where none was. */
+  /** Of all that were due, 0 to 1; undefined where none was. */
   readonly failedShare: number | undefined;
 }
 
 /** Adds up what failed. */
-export function countsOf({ answered, wrong, lost, errors: replies }: Counted): Counts {
+export function countsOf({ answered, wrong, lost, dropped, errors: replies }: Counted): Counts {
   const errors = typeof replies === "number"
     ? replies
     : replies.reduce((sum, { count }) => sum + count, 0);
-  const failed = errors + wrong + lost;
-  const sent = answered + failed;
-  return { answered, errors, failed, failedShare: sent === 0 ? undefined : failed / sent };
+  const failed = errors + wrong + lost + dropped;
+  const due = answered + failed;
+  return { answered, errors, failed, failedShare: due === 0 ? undefined : failed / due };
 }
 
 /** For messages and help. */

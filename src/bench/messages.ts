@@ -75,7 +75,6 @@ export interface Interval {
   readonly spanMs: number;
   /** Of requests that are measured, those that were due after the warm-up, but for `arrived`. */
   readonly operations: readonly OperationTally[];
-  readonly dropped: number;
   readonly late: number;
   readonly latenessNs: Float64Array;
   readonly transportErrors: readonly TransportTally[];
@@ -93,6 +92,8 @@ export interface OperationTally {
   readonly arrived: number;
   readonly answered: number;
   readonly lost: number;
+  /** Open loop: due, but not sent. */
+  readonly dropped: number;
   /** Pairs of wire code and count. */
   readonly errors: readonly (readonly [wireCode: number, count: number])[];
   readonly latencyNs: Float64Array;

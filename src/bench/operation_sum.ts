@@ -9,16 +9,18 @@ export class OperationSum {
   #arrived = 0;
   #answered = 0;
   #lost = 0;
+  #dropped = 0;
   readonly #latency = createHistogram();
   readonly #service = createHistogram();
   readonly #errors = new Map<number, number>();
 
   add(phase: Phase, tally: OperationTally): void {
-    const { sent, arrived, answered, lost, errors, latencyNs, serviceNs } = tally;
+    const { sent, arrived, answered, lost, dropped, errors, latencyNs, serviceNs } = tally;
     this.#sent += sent;
     if (phase === "measure") this.#arrived += arrived;
     this.#answered += answered;
     this.#lost += lost;
+    this.#dropped += dropped;
     addPairs(this.#latency, latencyNs);
     addPairs(this.#service, serviceNs);
     for (const [wireCode, count] of errors) {
@@ -44,6 +46,7 @@ export class OperationSum {
         return { wireCode, text: wireErrorText(wireCode), count };
       }),
       lost: this.#lost,
+      dropped: this.#dropped,
       ratePerSecond: perSecond(Math.max(0, this.#arrived - wrong)),
       latencyNs: encodeHistogram(this.#latency),
       serviceNs: isOpen ? encodeHistogram(this.#service) : null,

@@ -58,10 +58,9 @@ export function createRequest(name: OperationName, key: BenchKey | undefined): B
 
 export function packetForm({ operation }: BenchRequest): PacketForm {
   const packet = encodePacket(0, operation);
-  return {
-    head: packet.slice(0, packet.findLastIndex((byte) => byte !== 0) + 1),
-    packetBytes: packet.length,
-  };
+  let headBytes = packet.length;
+  while (packet[headBytes - 1] === 0) headBytes--;
+  return { head: packet.slice(0, headBytes), packetBytes: packet.length };
 }
 
 /** The opcode of an answer that is no error. */

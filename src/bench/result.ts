@@ -13,7 +13,7 @@ export const SCHEMA = "keyless-bench/1";
  * Histograms are HdrHistogram's V2 encoding, compressed, in base64: values in nanoseconds, with the
  * geometry of `createHistogram`. Decode them with `decodeHistogram`; add them up to merge runs.
  *
- * Of requests that were sent after the warm-up: sent = answered + wrong + errors + lost.
+ * Of requests that were due after the warm-up, sent + dropped: sent = answered + wrong + errors + lost.
  */
 export const BENCH_RESULT = z.object({
   schema: z.literal(SCHEMA),
@@ -81,6 +81,7 @@ export const BENCH_RESULT = z.object({
       count: count(),
     })),
     lost: count(),
+    dropped: count(),
     ratePerSecond: z.number().nonnegative(),
     latencyNs: histogram().describe(
       "Of right answers: from when the request was sent; in an open loop, from when it was due.",
@@ -109,7 +110,7 @@ export const BENCH_RESULT = z.object({
     spanSeconds: z.number().nonnegative().describe("How long the row is."),
     answered: count().describe("Right answers that came in it."),
     ratePerSecond: z.number().nonnegative(),
-    errors: count().describe("Error replies, and requests that were lost."),
+    errors: count().describe("Error replies, and requests that were lost or dropped."),
     p50Ns: z.number().nonnegative().describe("Of the right answers; 0 where there was none."),
     p99Ns: z.number().nonnegative(),
   })).describe("One row for each second of the measured time, the last one may be shorter."),

@@ -26,10 +26,10 @@ export class SecondSum {
   add({ operations, spanMs }: Interval): void {
     this.threads++;
     this.#spanMs = Math.max(this.#spanMs, spanMs);
-    for (const { arrived, latencyNs, errors, lost } of operations) {
+    for (const { arrived, latencyNs, errors, lost, dropped } of operations) {
       this.#arrived += arrived;
       addPairs(this.#latency, latencyNs);
-      this.#errors += errors.reduce((sum, [, count]) => sum + count, lost);
+      this.#errors += errors.reduce((sum, [, count]) => sum + count, lost + dropped);
     }
   }
 

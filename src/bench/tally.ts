@@ -13,7 +13,6 @@ import { threadTimes } from "./thread_cpu.ts";
 
 /** What one thread has seen since its last report. */
 export class Tally {
-  dropped = 0;
   late = 0;
   made = 0;
   connectsFailed = 0;
@@ -52,7 +51,6 @@ export class Tally {
       index,
       spanMs,
       operations: this.operations.map((operation) => operation.take()),
-      dropped: this.dropped,
       late: this.late,
       latenessNs: takePairs(this.lateness),
       transportErrors: this.#takeTransportErrors(),
@@ -61,7 +59,7 @@ export class Tally {
       samplesSkipped: this.samplesSkipped,
       times: this.#takeTimes(),
     };
-    this.dropped = this.late = this.samplesSkipped = 0;
+    this.late = this.samplesSkipped = 0;
     return interval;
   }
 
@@ -93,6 +91,7 @@ class OperationCounter {
   arrived = 0;
   answered = 0;
   lost = 0;
+  dropped = 0;
   readonly #latency = createHistogram();
   readonly #service: Histogram | undefined;
   readonly #errors = new Map<number, number>();
@@ -112,12 +111,13 @@ class OperationCounter {
   }
 
   take(): OperationTally {
-    const { sent, arrived, answered, lost } = this;
+    const { sent, arrived, answered, lost, dropped } = this;
     const errors = [...this.#errors];
     this.sent =
       this.arrived =
       this.answered =
       this.lost =
+      this.dropped =
         0;
     this.#errors.clear();
     return {
@@ -125,6 +125,7 @@ class OperationCounter {
       arrived,
       answered,
       lost,
+      dropped,
       errors,
       latencyNs: takePairs(this.#latency),
       serviceNs: this.#service === undefined ? new Float64Array(0) : takePairs(this.#service),

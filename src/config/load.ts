@@ -77,7 +77,7 @@ export function resolveSettings(
     origins: Object.fromEntries(
       SETTING_KEYS.map((key) => [key, chosen.get(key)?.origin ?? "default"]),
     ) as Record<SettingKey, string>,
-    warnings: [...warnings, ...warnOfLater(chosen), ...warnOfIdle(settings, chosen)],
+    warnings: [...warnings, ...warnOfIdle(settings, chosen)],
     configFile: file?.path,
   };
 }
@@ -167,11 +167,4 @@ function warnOfIdle(settings: Settings, chosen: Chosen): string[] {
   if (!enable_heap_profile || enable_pprof) return [];
   const key = "enable_heap_profile";
   return [`${place(key)}: ${key} has no effect without enable_pprof; set --enable-pprof too`];
-}
-
-function warnOfLater(chosen: Chosen): string[] {
-  return [...chosen.values()].flatMap(({ key, value, place }) => {
-    const later = settingOf(key).later;
-    return later === undefined || value === later.idle ? [] : [`${place}: ${key}: ${later.say}`];
-  });
 }

@@ -110,7 +110,14 @@ export const SETTINGS = {
     help: "engine: OpenSSL's libcrypto, or the portable one, whose ECDSA is not constant-time",
   },
 
-  // limits
+  // threads and limits
+  workers: {
+    kind: "count",
+    min: 0,
+    max: 256,
+    default: 0,
+    help: "event loops that share the connections; 0: one for each core",
+  },
   max_connections: {
     kind: "count",
     min: 1,
@@ -154,8 +161,7 @@ export const SETTINGS = {
     min: 0,
     max: 100,
     default: 0,
-    help: "further attempts at an operation that failed",
-    later: { idle: 0, say: "this version does not use it yet" },
+    help: "further attempts at an operation that failed in this server, within sign_timeout",
   },
 
   // what it says
@@ -278,8 +284,6 @@ export interface Setting {
   readonly max?: number;
   /** "duration": the shortest, in milliseconds; 1 where it is left out. */
   readonly minMs?: number;
-  /** Read and checked, but without effect yet: the warning for a value other than `idle`. */
-  readonly later?: { readonly idle: unknown; readonly say: string };
 }
 
 export type Source = "file" | "env" | "flag";

@@ -1,16 +1,22 @@
-import type { PublicKeyInfo } from "./public_key.ts";
+import type { KeyShape, PublicKeyInfo } from "./public_key.ts";
 import type { SignScheme } from "./scheme.ts";
 
-/**
- * A private key in an engine's hands.
- *
- * `handle` means something to its engine alone: an address for libcrypto (plain, so that it can be
- * handed to other threads), an object for the portable engine.
- */
+/** A private key in an engine's hands. `handle` means something to its engine alone. */
 export interface PrivateKey {
-  readonly info: PublicKeyInfo;
+  readonly info: KeyShape;
   readonly handle: unknown;
 }
+
+/** A private key with all that its public half tells. */
+export interface LoadedKey extends PrivateKey {
+  readonly info: PublicKeyInfo;
+}
+
+/**
+ * A private key on its way to another thread of the process: the address of memory that all threads
+ * see, or an encoding of which each makes a key of its own.
+ */
+export type SharedKey = number | Uint8Array;
 
 export interface LoadOptions {
   /**
@@ -40,7 +46,19 @@ export interface Engine {
    *
    * @throws KeylessError "KEY_FORMAT", "KEY_PASSPHRASE", "KEY_WEAK", "KEY_UNSUPPORTED"
    */
-  load(bytes: Uint8Array, options?: LoadOptions): PrivateKey;
+  load(bytes: Uint8Array, options?: LoadOptions): LoadedKey;
+
+  /**
+   * What `adopt` takes in another thread, the same kind for every key of the engine. An address is
+   * good until this thread frees the key; an encoding is a fresh buffer, which the caller overwrites.
+   */
+  share(key: PrivateKey): SharedKey;
+
+  /**
+   * The key that another thread has shared. One made of an address is never freed here, and costs
+   * nothing to make; one made of an encoding belongs to this thread.
+   */
+  adopt(shape: KeyShape, shared: SharedKey): PrivateKey;
 
   /**
    * Signs a digest (Ed25519: a message).

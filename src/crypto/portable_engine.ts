@@ -1,19 +1,19 @@
 import { Buffer } from "node:buffer";
-import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import process from "node:process";
 import product from "../../package.json" with { type: "json" };
 import { KeylessError } from "../errors/errors.ts";
 import { LIBCRYPTO_INSTALL_HINT } from "../runtime/libcrypto.ts";
 import { checkFit } from "./check_fit.ts";
 import type { CurveName } from "./curves.ts";
-import type { Engine, LoadOptions, PrivateKey } from "./engine.ts";
+import type { Engine, LoadedKey, LoadOptions, PrivateKey, SharedKey } from "./engine.ts";
 import { inconsistentKey } from "./key_errors.ts";
 import { checkStrength } from "./key_strength.ts";
 import { type EcPair, ecPair, PORTABLE_CURVES, signEcdsa } from "./portable/ecdsa.ts";
 import { readPrivateKey } from "./portable/key_file.ts";
 import { applyPrivate, type KeyPair, signPkcs1, signPss } from "./portable/rsa.ts";
-import { describePublicKey, type PublicKeyInfo } from "./public_key.ts";
-import { type KeyType, SCHEMES, type SignScheme } from "./scheme.ts";
+import { describePublicKey, type KeyShape, type PublicKeyInfo } from "./public_key.ts";
+import { SAMPLE_SCHEMES, SCHEMES, type SignScheme } from "./scheme.ts";
 
 export interface PortableEngineOptions {
   /** Serve EC keys, though not in constant time; else they are refused when they are loaded. */
@@ -40,20 +40,27 @@ export class PortableEngine implements Engine {
   }
 
   /** A key must make one signature that verifies. */
-  load(bytes: Uint8Array, options: LoadOptions = {}): PrivateKey {
-    const privateKey = readPrivateKey(bytes, options.passphrase, RUNTIME);
-    const publicKey = createPublicKey(privateKey);
-    const info = describePublicKey(
-      new Uint8Array(publicKey.export({ type: "spki", format: "der" })),
-    );
-    checkStrength(info, options);
-    const key = { info, handle: this.#handle(privateKey, publicKey, info) };
+  load(bytes: Uint8Array, options: LoadOptions = {}): LoadedKey {
+    const key = this.#keyOf(readPrivateKey(bytes, options.passphrase, RUNTIME));
+    checkStrength(key.info, options);
     try {
-      this.sign(key, PROBE_SCHEMES[info.type], new Uint8Array(PROBE_BYTES));
+      this.sign(key, SAMPLE_SCHEMES[key.info.type], new Uint8Array(PROBE_BYTES));
     } catch (cause) {
       throw inconsistentKey("its signatures do not verify", cause);
     }
     return key;
+  }
+
+  /** PKCS#8, DER. */
+  share(key: PrivateKey): SharedKey {
+    return (key.handle as Handle).privateKey.export({ type: "pkcs8", format: "der" });
+  }
+
+  adopt(_shape: KeyShape, shared: SharedKey): PrivateKey {
+    const key = Buffer.from(shared as Uint8Array);
+    const privateKey = createPrivateKey({ key, format: "der", type: "pkcs8" });
+    key.fill(0);
+    return this.#keyOf(privateKey);
   }
 
   sign(key: PrivateKey, scheme: SignScheme, bytes: Uint8Array): Uint8Array {
@@ -75,6 +82,14 @@ export class PortableEngine implements Engine {
     if (handle.type === "ec") handle.scalar.fill(0);
   }
 
+  #keyOf(privateKey: KeyObject): LoadedKey {
+    const publicKey = createPublicKey(privateKey);
+    const info = describePublicKey(
+      new Uint8Array(publicKey.export({ type: "spki", format: "der" })),
+    );
+    return { info, handle: this.#handle(privateKey, publicKey, info) };
+  }
+
   #handle(privateKey: KeyObject, publicKey: KeyObject, info: PublicKeyInfo): Handle {
     switch (info.type) {
       case "rsa": {
@@ -85,7 +100,7 @@ export class PortableEngine implements Engine {
         return { type: "ed25519", privateKey, publicKey };
       case "ec":
         if (!this.#servesEc) throw ecRefused();
-        return { type: "ec", ...ecPair(privateKey, info, portableCurve(info.curve!)) };
+        return { type: "ec", privateKey, ...ecPair(privateKey, info, portableCurve(info.curve!)) };
     }
   }
 }
@@ -93,7 +108,7 @@ export class PortableEngine implements Engine {
 /** What a key's handle is. */
 type Handle =
   | { readonly type: "rsa"; readonly modulus: Uint8Array } & KeyPair
-  | { readonly type: "ec" } & EcPair
+  | { readonly type: "ec"; readonly privateKey: KeyObject } & EcPair
   | { readonly type: "ed25519" } & KeyPair;
 
 /** Undefined where the result does not verify. */
@@ -149,9 +164,4 @@ const RUNTIME = process.versions.bun === undefined
 /** Pinned exactly, so that what is asked for is what is there. */
 const NOBLE_VERSION = product.dependencies["@noble/curves"];
 
-const PROBE_SCHEMES: Readonly<Record<KeyType, SignScheme>> = {
-  rsa: "rsa-sha256",
-  ec: "ecdsa-sha256",
-  ed25519: "ed25519",
-};
 const PROBE_BYTES = 32;

@@ -28,6 +28,13 @@ export type Scheme = keyof typeof SCHEMES;
 export type SignScheme = Exclude<Scheme, "rsa-decrypt">;
 export type KeyType = (typeof SCHEMES)[Scheme]["keyType"];
 
+/** What any key of a type can sign: SHA-256 fits every RSA key that is loaded, and every curve. */
+export const SAMPLE_SCHEMES: Readonly<Record<KeyType, SignScheme>> = {
+  rsa: "rsa-sha256",
+  ec: "ecdsa-sha256",
+  ed25519: "ed25519",
+};
+
 /** Bytes of a digest. */
 export const DIGEST_BYTES = {
   "md5-sha1": 36,

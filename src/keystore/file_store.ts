@@ -1,15 +1,15 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { toHex } from "../bytes/hex.ts";
-import type { Engine, PrivateKey } from "../crypto/engine.ts";
-import { OperationCosts } from "../crypto/operation_cost.ts";
-import type { PublicKeyInfo } from "../crypto/public_key.ts";
+import type { Engine, LoadedKey, PrivateKey } from "../crypto/engine.ts";
+import { measureCost } from "../crypto/measure_cost.ts";
 import { pemBlocks } from "../pki/pem.ts";
-import { DigestTable } from "./digest_table.ts";
 import { type KeyFailure, keyFailure, KeyFilesError, namePath } from "./key_failures.ts";
 import { type KeySource, listKeyFiles } from "./key_files.ts";
+import { KeyTable, type StoredKey } from "./key_table.ts";
 import type { KeyQuery, Keystore } from "./keystore.ts";
 import { openToOthers, readRegularFile } from "./read_file.ts";
-import { type Elsewhere, SoftwareSigner } from "./software_signer.ts";
+import { type KeyCost, packMaterial, type SharedKeys } from "./shared_keys.ts";
+import { SharedStore } from "./shared_store.ts";
+import type { SoftwareSigner } from "./software_signer.ts";
 
 export interface LoadStoreOptions {
   readonly engine: Engine;
@@ -31,17 +31,11 @@ export interface LoadStoreOptions {
  */
 export type KeyWarning = "open" | "several" | "repeated";
 
-/** A key that a store holds, and the file that it came from. */
-export interface StoredKey {
-  readonly path: string;
-  readonly info: PublicKeyInfo;
-}
-
 /**
  * Reads all key files of the sources and keeps their keys in memory. The event loop gets a turn
  * every 50 ms.
  *
- * A store without keys is no error: `keys` is empty. The bytes of the files are overwritten.
+ * A store without keys is no error. The bytes of the files are overwritten.
  *
  * @throws KeyFilesError naming every file that cannot be used, unless `keepGoing` is set; no key is
  *   kept then
@@ -53,81 +47,117 @@ export async function loadFileStore(
   const { engine, keepGoing = false, onProgress } = options;
   const breathe = createBreather();
   const { paths, failures: unlisted } = await listKeyFiles(sources, breathe);
-  const loaded = new Map<string, LoadedKey>();
+  const keys = new KeyTable(paths.length);
   const failures = [...unlisted];
   for (const [index, path] of paths.entries()) {
     await breathe(() => onProgress?.(index, paths.length));
     try {
-      keepFirst(loaded, { path, key: loadKey(path, options) }, options);
+      keepFirst(keys, path, loadKey(path, options), options);
     } catch (thrown) {
       failures.push(keyFailure(path, thrown));
     }
   }
   onProgress?.(paths.length, paths.length);
-  const store = new FileStore(engine, [...loaded.values()], failures);
+  const store = new FileStore(engine, keys, failures);
   if (failures.length === 0 || keepGoing) return store;
   store.close();
   throw new KeyFilesError(failures, paths.length + unlisted.length);
 }
 
-/** Software keys, found by SKI or, RSA alone, by certificate digest. Does not change once it is made. */
+/** Software keys, which it owns. Does not change once it is made. */
 export class FileStore implements Keystore {
-  /** In the order of the sources; each key once. */
-  readonly keys: readonly StoredKey[];
   readonly failures: readonly KeyFailure[];
   readonly #engine: Engine;
-  readonly #bySki: DigestTable;
-  readonly #byDigest: DigestTable;
-  #signers: readonly SoftwareSigner[];
-  #rsaSigners: readonly SoftwareSigner[];
+  readonly #keys: KeyTable;
+  /** Uint8, by position. */
+  readonly #withdrawn: SharedArrayBuffer;
+  #shared: SharedKeys | undefined;
+  /** For `find`. */
+  #store: SharedStore | undefined;
+  #isClosed = false;
 
   /** Use `loadFileStore`. Owns the keys from here on. */
-  constructor(engine: Engine, loaded: readonly LoadedKey[], failures: readonly KeyFailure[]) {
-    this.keys = loaded.map(({ path, key }) => ({ path, info: key.info }));
-    this.failures = failures;
+  constructor(engine: Engine, keys: KeyTable, failures: readonly KeyFailure[]) {
     this.#engine = engine;
-    this.#signers = loaded.map(({ key }) => new SoftwareSigner(engine, key));
-    this.#bySki = new DigestTable(this.#signers.map(({ info }) => info.ski), SKI_BYTES);
-    this.#rsaSigners = this.#signers.filter(({ info }) => info.digest !== undefined);
-    const digests = this.#rsaSigners.flatMap(({ info }) => info.digest ?? []);
-    this.#byDigest = new DigestTable(digests, CERTIFICATE_DIGEST_BYTES);
+    this.#keys = keys;
+    this.#withdrawn = new SharedArrayBuffer(keys.size);
+    this.failures = failures;
+  }
+
+  /** How many keys it holds. */
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  /** In the order of the sources; each key once. */
+  *keys(): Generator<StoredKey, void> {
+    for (let position = 0; position < this.size; position++) yield this.at(position);
+  }
+
+  /** The keys for other threads. Measures on the first call what operations with them cost. */
+  share(): SharedKeys {
+    return this.#shared ??= this.#share();
+  }
+
+  /** As `SharedStore.find`, for this thread. */
+  find(query: KeyQuery): SoftwareSigner | undefined {
+    if (this.#isClosed) return undefined;
+    this.#store ??= new SharedStore(this.#engine, this.share());
+    return this.#store.find(query);
+  }
+
+  /** The key at a position, from 0 on, and its file. */
+  at(position: number): StoredKey {
+    return this.#keys.stored(position);
+  }
+
+  /** The key at a position, for the engine; it is the store's, and gone when that is closed. */
+  keyAt(position: number): PrivateKey & { readonly info: KeyCost } {
+    const { info, handle } = this.#keys.key(position);
+    return { info: this.share().shapes[this.#keys.shapes.indexOf(info)]!, handle };
+  }
+
+  /** Signers of the key refuse from here on, in all threads. */
+  withdraw(position: number): void {
+    new Uint8Array(this.#withdrawn)[position] = 1;
   }
 
   /**
-   * The signer of the SKI; where the query has none, of the certificate digest. Undefined for one
-   * that is not known, or of a wrong length.
+   * Gives the keys' memory back: nothing is found, and no signer works, from here on. No other thread
+   * may be about to use a key. Safe to call twice.
    */
-  find({ ski, digest }: KeyQuery): SoftwareSigner | undefined {
-    if (ski !== undefined && ski.length > 0) return this.#signers[this.#bySki.find(ski)];
-    if (digest !== undefined) return this.#rsaSigners[this.#byDigest.find(digest)];
-    return undefined;
-  }
-
-  /**
-   * Has keys sign elsewhere whose operations take longer than `limitMs`: measured here, once for
-   * each kind and size.
-   *
-   * @returns how many keys that are
-   */
-  moveSlow(place: Elsewhere, limitMs: number): number {
-    const costs = new OperationCosts(this.#engine);
-    return this.#signers.filter((signer) => signer.moveSlow(place, costs, limitMs)).length;
-  }
-
-  /** Gives the keys' memory back: nothing is found, and no signer works, from here on. */
   close(): void {
-    for (const signer of this.#signers) signer.free();
-    this.#signers = [];
-    this.#rsaSigners = [];
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    new Uint8Array(this.#withdrawn).fill(1);
+    for (let position = 0; position < this.size; position++) {
+      this.#engine.free(this.#keys.key(position));
+    }
+    const { material } = this.#shared ?? {};
+    if (material !== undefined && "encodings" in material) {
+      new Uint8Array(material.encodings).fill(0);
+    }
+  }
+
+  #share(): SharedKeys {
+    const engine = this.#engine;
+    const keys = Array.from({ length: this.size }, (_, position) => this.#keys.key(position));
+    const { bySki, byDigest, shapes, shapePlaces } = this.#keys;
+    return {
+      bySki: bySki.memory,
+      byDigest: byDigest.memory,
+      shapes: shapes.map((shape) => {
+        const sample = keys.find(({ info }) => info === shape)!;
+        return { ...shape, costMs: measureCost(engine, sample) };
+      }),
+      shapePlaces,
+      withdrawn: this.#withdrawn,
+      material: packMaterial(keys.map((key) => engine.share(key))),
+    };
   }
 }
 
-interface LoadedKey {
-  readonly path: string;
-  readonly key: PrivateKey;
-}
-
-function loadKey(path: string, options: LoadStoreOptions): PrivateKey {
+function loadKey(path: string, options: LoadStoreOptions): LoadedKey {
   const { engine, passphrase, allowWeak, onWarning } = options;
   const file = readRegularFile(path);
   const { bytes } = file;
@@ -147,18 +177,16 @@ function loadKey(path: string, options: LoadStoreOptions): PrivateKey {
 
 /** Gives a key back that another file has brought already. */
 function keepFirst(
-  loaded: Map<string, LoadedKey>,
-  { path, key }: LoadedKey,
+  keys: KeyTable,
+  path: string,
+  key: LoadedKey,
   { engine, onWarning }: LoadStoreOptions,
 ): void {
-  const ski = toHex(key.info.ski);
-  const first = loaded.get(ski);
-  if (first === undefined) {
-    loaded.set(ski, { path, key });
-    return;
-  }
+  const first = keys.add(path, key);
+  if (first === undefined) return;
   engine.free(key);
-  onWarning?.(path, `holds the same key as ${namePath(first.path)}, which is used`, "repeated");
+  const { path: firstPath } = keys.stored(first);
+  onWarning?.(path, `holds the same key as ${namePath(firstPath)}, which is used`, "repeated");
 }
 
 /** A function that gives the event loop a turn, after `before`, where a while has passed. */
@@ -173,5 +201,3 @@ function createBreather(): (before?: () => void) => Promise<void> {
 }
 
 const BREATHE_MS = 50;
-const SKI_BYTES = 20;
-const CERTIFICATE_DIGEST_BYTES = 32;

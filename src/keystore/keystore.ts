@@ -1,4 +1,4 @@
-import type { PublicKeyInfo } from "../crypto/public_key.ts";
+import type { KeyShape } from "../crypto/public_key.ts";
 import type { SignScheme } from "../crypto/scheme.ts";
 
 /** What a request says of the key that it wants. */
@@ -31,6 +31,8 @@ export interface RequestContext {
    * connection: queues tell connections apart by it.
    */
   readonly signal: AbortSignal;
+  /** What the request holds of memory until it is answered: the length of its packet. */
+  readonly heldBytes: number;
   /**
    * The span item for requests that are made on its behalf: the span of this request where it is
    * traced, else the caller's as the packet carries it, or undefined where it carries none.
@@ -42,7 +44,7 @@ export interface RequestContext {
 
 /** Uses one private key, wherever it lives. Synchronous where it can be: no promise on the fast path. */
 export interface Signer {
-  readonly info: PublicKeyInfo;
+  readonly info: KeyShape;
 
   /**
    * Signs a digest (Ed25519: a message).

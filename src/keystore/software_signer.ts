@@ -1,13 +1,14 @@
 import type { Engine, PrivateKey } from "../crypto/engine.ts";
-import type { OperationCosts } from "../crypto/operation_cost.ts";
-import type { PublicKeyInfo } from "../crypto/public_key.ts";
 import type { Scheme, SignScheme } from "../crypto/scheme.ts";
-import { KeylessError } from "../errors/errors.ts";
 import type { RequestContext, Signer } from "./keystore.ts";
+import type { KeyCost } from "./shared_keys.ts";
 
-/** Carries operations out elsewhere than on the event loop, with the engine's own key. */
+/** Carries operations out elsewhere than on this event loop, with the engine's own key. */
 export interface Elsewhere {
+  /** Longer messages are signed here. */
+  readonly maxBytes: number;
   /**
+   * @param costMs what such an operation takes
    * @returns what was made; the key is no longer in use when it settles
    * @throws KeylessError as `Signer.sign`; further codes where it was not begun
    */
@@ -16,38 +17,26 @@ export interface Elsewhere {
     scheme: Scheme,
     bytes: Uint8Array,
     costMs: number,
-    context: RequestContext,
+    context: Pick<RequestContext, "deadlineMs" | "signal"> & Partial<RequestContext>,
   ): Promise<Uint8Array>;
 }
 
 /**
- * Signs with a key in this process's memory: at once, so that no promise is involved, or elsewhere,
- * where that was asked for.
+ * Signs with a key in this process's memory: at once, so that no promise is involved, or elsewhere.
+ * Made for one request.
  */
 export class SoftwareSigner implements Signer {
-  readonly info: PublicKeyInfo;
+  readonly info: KeyCost;
   readonly #engine: Engine;
-  #key: PrivateKey | undefined;
-  #elsewhere: { readonly place: Elsewhere; readonly costMs: number } | undefined;
-  #outstanding = 0;
-  #isFreed = false;
+  readonly #key: () => PrivateKey;
+  readonly #elsewhere: Elsewhere | undefined;
 
-  /** Owns the key from here on: `free` gives it back to the engine. */
-  constructor(engine: Engine, key: PrivateKey) {
-    this.info = key.info;
+  /** @param key asked for each operation: it throws where the key must not be used any more */
+  constructor(engine: Engine, info: KeyCost, key: () => PrivateKey, elsewhere?: Elsewhere) {
+    this.info = info;
     this.#engine = engine;
     this.#key = key;
-  }
-
-  /**
-   * From here on operations are carried out there, if they cost more than the limit.
-   *
-   * @returns whether they do
-   */
-  moveSlow(place: Elsewhere, costs: OperationCosts, limitMs: number): boolean {
-    const costMs = costs.of(this.#usableKey());
-    if (costMs > limitMs) this.#elsewhere = { place, costMs };
-    return costMs > limitMs;
+    this.#elsewhere = elsewhere;
   }
 
   sign(
@@ -55,44 +44,16 @@ export class SoftwareSigner implements Signer {
     bytes: Uint8Array,
     context: RequestContext,
   ): Uint8Array | Promise<Uint8Array> {
-    if (this.#elsewhere !== undefined) return this.#signElsewhere(scheme, bytes, context);
-    return this.#engine.sign(this.#usableKey(), scheme, bytes);
+    const key = this.#key();
+    if (this.#elsewhere === undefined || bytes.length > this.#elsewhere.maxBytes) {
+      return this.#engine.sign(key, scheme, bytes);
+    }
+    return this.#elsewhere.sign(key, scheme, bytes, this.info.costMs, context);
   }
 
   decrypt(block: Uint8Array, context: RequestContext): Uint8Array | Promise<Uint8Array> {
-    if (this.#elsewhere !== undefined) return this.#signElsewhere("rsa-decrypt", block, context);
-    return this.#engine.decrypt(this.#usableKey(), block);
-  }
-
-  /**
-   * Gives the key's memory back, once nothing that was begun uses it; using the signer afterwards
-   * throws. Safe to call twice.
-   */
-  free(): void {
-    this.#isFreed = true;
-    this.#freeUnused();
-  }
-
-  #signElsewhere(scheme: Scheme, bytes: Uint8Array, context: RequestContext): Promise<Uint8Array> {
-    const { place, costMs } = this.#elsewhere!;
-    const made = place.sign(this.#usableKey(), scheme, bytes, costMs, context);
-    this.#outstanding += 1;
-    return made.finally(() => {
-      this.#outstanding -= 1;
-      this.#freeUnused();
-    });
-  }
-
-  #freeUnused(): void {
-    if (!this.#isFreed || this.#outstanding > 0 || this.#key === undefined) return;
-    this.#engine.free(this.#key);
-    this.#key = undefined;
-  }
-
-  #usableKey(): PrivateKey {
-    if (this.#key === undefined || this.#isFreed) {
-      throw new KeylessError("SIGN_FAILED", "the key was given back: its store is closed");
-    }
-    return this.#key;
+    const key = this.#key();
+    if (this.#elsewhere === undefined) return this.#engine.decrypt(key, block);
+    return this.#elsewhere.sign(key, "rsa-decrypt", block, this.info.costMs, context);
   }
 }

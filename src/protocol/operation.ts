@@ -51,6 +51,15 @@ export function decodeOperation(body: Uint8Array): Operation {
   return draft;
 }
 
+/** The same operation, whose bytes are copies: it does not keep the packet in memory. */
+export function withOwnBytes(operation: Operation): Operation {
+  const copy: Draft = { ...emptyDraft(), ...operation };
+  for (const item of ITEMS) {
+    if (item.form === "bytes") copy[item.field] = copy[item.field]?.slice();
+  }
+  return copy;
+}
+
 /** Bytes that `encodeItems` will write. */
 export function itemsLength(operation: Operation): number {
   let lengthBytes = 0;

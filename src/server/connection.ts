@@ -3,7 +3,7 @@ import { FormatError, messageOf } from "../errors/errors.ts";
 import type { ClientIdentity, Keystore, RequestContext } from "../keystore/keystore.ts";
 import { WIRE_ERRORS, type WireError } from "../protocol/errors.ts";
 import { Framer } from "../protocol/framer.ts";
-import { decodeOperation, type Operation } from "../protocol/operation.ts";
+import { decodeOperation, type Operation, withOwnBytes } from "../protocol/operation.ts";
 import { encodePacket, type Packet, VERSION_MAJOR } from "../protocol/packet.ts";
 import { cutConnection, pauseReading, resumeReading } from "../runtime/socket.ts";
 import { afterOthers } from "../runtime/turn.ts";
@@ -11,16 +11,20 @@ import { RequestTimes } from "../telemetry/request_times.ts";
 import type { ServerLog } from "../telemetry/server_log.ts";
 import type { ServerMetrics } from "../telemetry/server_metrics.ts";
 import type { RequestSpan, Tracer } from "../telemetry/tracing/tracer.ts";
-import { type Answer, dispatch, errorAnswer } from "./dispatch.ts";
+import { type Answer, dispatch, errorAnswer, type RetryPolicy } from "./dispatch.ts";
+import type { HandshakePace } from "./handshake_pace.ts";
 import type { ServerLimits } from "./limits.ts";
-import { Outbox, type OutboxTotal } from "./outbox.ts";
+import { Outbox } from "./outbox.ts";
+import type { ServerCounters } from "./server_counters.ts";
 
 export interface ConnectionOptions {
   readonly client: ClientIdentity;
   readonly keystore: Keystore;
   readonly limits: ServerLimits;
   readonly idleMs: number;
-  readonly unflushed: OutboxTotal;
+  readonly counters: ServerCounters;
+  /** Is told when requests are worked on. */
+  readonly pace: HandshakePace;
   readonly log: ServerLog;
   readonly metrics: ServerMetrics;
   readonly tracer?: Tracer | undefined;
@@ -62,6 +66,7 @@ export class Connection {
   /** Requests whose answers are awaited. */
   readonly #awaited = new Set<RequestTimes>();
   readonly #abort = new AbortController();
+  readonly #retries: RetryPolicy;
   #state: "open" | "inputEnded" | "draining" | "closing" | "closed" = "open";
   #inFlight = 0;
   #isPumping = false;
@@ -75,9 +80,13 @@ export class Connection {
     this.#socket = socket;
     this.#options = options;
     this.client = options.client;
+    this.#retries = {
+      attempts: options.limits.signRetries,
+      onRetry: () => options.metrics.signRetried(),
+    };
     this.#outbox = new Outbox(
       socket,
-      options.unflushed,
+      options.counters,
       (requests: readonly Answered[], bytes) => this.#flushed(requests, bytes),
     );
     this.#timer = setTimeout(() => this.#check(), this.#checkEveryMs());
@@ -145,16 +154,21 @@ export class Connection {
   #pump(): void {
     if (this.#isPumping || this.#state === "closing" || this.#state === "closed") return;
     this.#isPumping = true;
-    const sliceEndMs = performance.now() + SLICE_MS;
+    const { pace } = this.#options;
+    const beganMs = performance.now();
+    pace.requestsBegin(beganMs);
     let isSliceOver = false;
+    let hasWorked = false;
     while (!isSliceOver && this.#hasRoom()) {
       const packet = this.#framer.next();
       if (packet === undefined) break;
+      hasWorked = true;
       this.#handle(packet);
       this.#lastRequestMs = performance.now();
-      isSliceOver = this.#lastRequestMs >= sliceEndMs && this.#framer.heldBytes > 0;
+      isSliceOver = this.#lastRequestMs - beganMs >= SLICE_MS && this.#framer.heldBytes > 0;
     }
     this.#outbox.flush();
+    pace.requestsEnd(beganMs, hasWorked);
     if (isSliceOver) afterOthers(() => this.#pumpOn());
     else this.#isPumping = false;
     this.#pauseOrResume();
@@ -168,12 +182,12 @@ export class Connection {
   }
 
   #hasRoom(): boolean {
-    const { limits, unflushed } = this.#options;
+    const { limits, counters } = this.#options;
     if (this.#inFlight >= limits.maxInFlight) return false;
     const { bytes } = this.#outbox;
     // where all connections together hold too much, each goes on with a reply or two at a time
     return bytes < limits.maxUnflushedBytes &&
-      (bytes === 0 || unflushed.bytes < limits.maxUnflushedBytesInAll);
+      (bytes === 0 || counters.sum("unsentBytes") < limits.maxUnflushedBytesInAll);
   }
 
   #pauseOrResume(): void {
@@ -188,7 +202,7 @@ export class Connection {
   #handle(packet: Packet): void {
     this.#inFlight += 1;
     const { id } = packet;
-    const { keystore, metrics, tracer } = this.#options;
+    const { keystore, metrics, pace, tracer } = this.#options;
     const times = new RequestTimes(this.#lastChunkMs, performance.now());
     const operation = readOperation(packet);
     if ("error" in operation) {
@@ -197,13 +211,18 @@ export class Connection {
     }
     metrics.received(operation.opcode);
     const span = tracer?.start(times, operation, this.client);
-    const answer = dispatch(operation, keystore, this.#contextOf(operation, times, span), times);
+    const context = this.#contextOf(packet, operation, times, span);
+    const answer = dispatch(operation, keystore, context, times, this.#retries);
     if (answer instanceof Promise) {
+      const kept = withOwnBytes(operation);
       this.#awaited.add(times);
       answer.then((late) => {
+        const nowMs = performance.now();
+        pace.requestsBegin(nowMs);
         this.#awaited.delete(times);
-        this.#answer(id, operation, late, times, span);
+        this.#answer(id, kept, late, times, span);
         this.#outbox.flushSoon();
+        pace.requestsEnd(nowMs, true);
       });
     } else {
       this.#answer(id, operation, answer, times, span);
@@ -211,6 +230,7 @@ export class Connection {
   }
 
   #contextOf(
+    packet: Packet,
     operation: Operation,
     times: RequestTimes,
     span: RequestSpan | undefined,
@@ -219,7 +239,8 @@ export class Connection {
       client: this.client,
       deadlineMs: times.startedMs + this.#options.limits.signTimeoutMs,
       signal: this.#abort.signal,
-      span: span?.carrier ?? operation.span,
+      heldBytes: packet.body.length,
+      span: span?.carrier ?? operation.span?.slice(),
       forwarded: false,
     };
   }
@@ -232,6 +253,7 @@ export class Connection {
     span?: RequestSpan,
   ): void {
     times.answeredMs = performance.now();
+    if (answer.shed === "closed" && this.#socket.destroyed) return span?.end(times, undefined);
     let sent = answer;
     let reply: Uint8Array;
     try {

@@ -12,6 +12,7 @@ import {
 } from "../protocol/opcodes.ts";
 import type { Operation } from "../protocol/operation.ts";
 import type { RequestTimes } from "../telemetry/request_times.ts";
+import type { ShedReason } from "../threads/signing_queue.ts";
 
 /** What goes back to the client, and for the log what went wrong. */
 export interface Answer {
@@ -21,6 +22,16 @@ export interface Answer {
   readonly error: WireError;
   /** Why, in words for the operator; the client learns the error's one byte alone. */
   readonly reason: string | undefined;
+  /** Why the request was given up though nothing is wrong with it: the server has too much to do. */
+  readonly shed: ShedReason | undefined;
+}
+
+/** Where an operation failed for a reason that may pass, it is tried again. */
+export interface RetryPolicy {
+  /** Attempts after the first, each before the request's deadline. */
+  readonly attempts: number;
+  /** Told of each of them. */
+  readonly onRetry: () => void;
 }
 
 /**
@@ -36,6 +47,7 @@ export function dispatch(
   keystore: Keystore,
   context: RequestContext,
   times: RequestTimes,
+  retries: RetryPolicy,
 ): Answer | Promise<Answer> {
   const row = operation.opcode === undefined ? undefined : opcodeOf(operation.opcode);
   if (row === undefined) return errorAnswer(WIRE_ERRORS.BAD_OPCODE, "no opcode that is known");
@@ -44,7 +56,7 @@ export function dispatch(
       return success(OP_PONG, operation.payload);
     case "sign":
     case "decrypt":
-      return useKey(row, operation, keystore, context, times);
+      return useKey({ row, context, retries }, operation, keystore, times);
     case "seal":
     case "unseal":
       return errorAnswer(WIRE_ERRORS.INTERNAL, "this server seals no tickets");
@@ -57,32 +69,36 @@ export function dispatch(
   }
 }
 
-export function errorAnswer(error: WireError, reason: string): Answer {
-  return { opcode: OP_ERROR, payload: Uint8Array.of(error.code), error, reason };
+export function errorAnswer(error: WireError, reason: string, shed?: ShedReason): Answer {
+  return { opcode: OP_ERROR, payload: Uint8Array.of(error.code), error, reason, shed };
 }
 
-type KeyOpcode = Extract<Opcode, { readonly kind: "sign" | "decrypt" }>;
-
-const EMPTY = new Uint8Array(0);
+/** What is done with a key, for whom. */
+interface KeyUse {
+  readonly row: Extract<Opcode, { readonly kind: "sign" | "decrypt" }>;
+  readonly context: RequestContext;
+  readonly retries: RetryPolicy;
+}
 
 function useKey(
-  row: KeyOpcode,
+  use: KeyUse,
   operation: Operation,
   keystore: Keystore,
-  context: RequestContext,
   times: RequestTimes,
 ): Answer | Promise<Answer> {
+  const { payload = EMPTY } = operation;
   times.lookupStartedMs = performance.now();
   try {
-    const signer = keystore.find(operation, context);
+    const signer = keystore.find(operation, use.context);
     if (signer instanceof Promise) {
+      const kept = payload.slice();
       return signer
         .finally(() => times.lookupEndedMs = performance.now())
-        .then((found) => runSigner(found, row, operation, context))
+        .then((found) => isWanted(use) ? runSigner(found, use, kept) : givenUp(use))
         .catch(failed);
     }
     times.lookupEndedMs = performance.now();
-    return runSigner(signer, row, operation, context);
+    return runSigner(signer, use, payload);
   } catch (thrown) {
     times.lookupEndedMs ||= performance.now();
     return failed(thrown);
@@ -91,35 +107,85 @@ function useKey(
 
 function runSigner(
   signer: Signer | undefined,
-  row: KeyOpcode,
-  operation: Operation,
-  context: RequestContext,
+  use: KeyUse,
+  bytes: Uint8Array,
 ): Answer | Promise<Answer> {
   if (signer === undefined) return errorAnswer(WIRE_ERRORS.KEY_NOT_FOUND, "no such key is loaded");
-  const bytes = operation.payload ?? EMPTY;
-  const result = row.kind === "decrypt"
-    ? signer.decrypt(bytes, context)
-    : signer.sign(row.scheme satisfies SignOpcodeScheme, bytes, context);
-  if (result instanceof Promise) {
-    return result.then((made) => success(OP_RESPONSE, made)).catch(failed);
+  return attempt(signer, use, bytes, use.retries.attempts);
+}
+
+/** @param left how often it may be tried again */
+function attempt(
+  signer: Signer,
+  use: KeyUse,
+  bytes: Uint8Array,
+  left: number,
+): Answer | Promise<Answer> {
+  const { row, context } = use;
+  try {
+    const result = row.kind === "decrypt"
+      ? signer.decrypt(bytes, context)
+      : signer.sign(row.scheme satisfies SignOpcodeScheme, bytes, context);
+    if (!(result instanceof Promise)) return success(OP_RESPONSE, result);
+    const kept = left > 0 ? bytes.slice() : EMPTY; // else the packet would stay in memory
+    return result.then(
+      (made) => success(OP_RESPONSE, made),
+      (thrown) => attemptAgain(thrown, signer, use, kept, left),
+    );
+  } catch (thrown) {
+    return attemptAgain(thrown, signer, use, bytes, left);
   }
-  return success(OP_RESPONSE, result);
+}
+
+/** Tries it once more, if that may help; else the answer to the error. */
+function attemptAgain(
+  thrown: unknown,
+  signer: Signer,
+  use: KeyUse,
+  bytes: Uint8Array,
+  left: number,
+): Answer | Promise<Answer> {
+  const mayPass = thrown instanceof KeylessError && PASSING.has(thrown.code);
+  if (left === 0 || !mayPass || !isWanted(use)) return failed(thrown);
+  use.retries.onRetry();
+  return attempt(signer, use, bytes, left - 1);
+}
+
+/** Whether somebody waits for the answer still. */
+function isWanted({ context: { signal, deadlineMs } }: KeyUse): boolean {
+  return !signal.aborted && performance.now() < deadlineMs;
+}
+
+/** The answer to what nobody waits for any more, before it was begun. */
+function givenUp({ context: { signal } }: KeyUse): Answer {
+  const [code, why] = signal.aborted
+    ? ["ABORTED", "nobody waits for the answer any more"] as const
+    : ["DEADLINE", "its key was found later than sign_timeout allows"] as const;
+  return failed(new KeylessError(code, why));
 }
 
 function success(opcode: number, payload: Uint8Array | undefined): Answer {
-  return { opcode, payload, error: WIRE_ERRORS.NONE, reason: undefined };
+  return { opcode, payload, error: WIRE_ERRORS.NONE, reason: undefined, shed: undefined };
 }
-
-/** Errors of operations that were not begun: another attempt, or another server, may do it. */
-const UNBEGUN: ReadonlySet<ErrorCode> = new Set(["QUEUE_FULL", "DEADLINE", "ABORTED"]);
 
 /** One error for every way in which an operation on a key can fail: no oracle for the client. */
 function failed(thrown: unknown): Answer {
-  if (thrown instanceof KeylessError && UNBEGUN.has(thrown.code)) {
-    return errorAnswer(WIRE_ERRORS.INTERNAL, thrown.message);
+  if (!(thrown instanceof KeylessError) || thrown.code === "INTERNAL") {
+    return errorAnswer(WIRE_ERRORS.INTERNAL, `defect: ${messageOf(thrown)}`);
   }
-  if (thrown instanceof KeylessError && thrown.code !== "INTERNAL") {
-    return errorAnswer(WIRE_ERRORS.CRYPTOGRAPHY, thrown.message);
-  }
-  return errorAnswer(WIRE_ERRORS.INTERNAL, `defect: ${messageOf(thrown)}`);
+  const shed = SHED[thrown.code];
+  const error = shed === undefined ? WIRE_ERRORS.CRYPTOGRAPHY : WIRE_ERRORS.INTERNAL;
+  return errorAnswer(error, thrown.message, shed);
 }
+
+const EMPTY = new Uint8Array(0);
+
+/** Errors of operations that were begun and failed, though nothing is wrong with them. */
+const PASSING: ReadonlySet<ErrorCode> = new Set(["SIGN_FAILED"]);
+
+/** Errors of operations that were not begun: another server may have time for them. */
+const SHED: Readonly<Partial<Record<ErrorCode, ShedReason>>> = {
+  QUEUE_FULL: "full",
+  DEADLINE: "deadline",
+  ABORTED: "closed",
+};

@@ -15,6 +15,8 @@ export interface ServerLimits {
   readonly handshakeMs: number;
   /** From when a request is read: what has not begun by then is not begun at all. */
   readonly signTimeoutMs: number;
+  /** Further attempts at an operation that failed for a reason which may pass. */
+  readonly signRetries: number;
   /** Without a whole request, nothing outstanding: the connection is closed. */
   readonly idleMs: number;
   readonly unixIdleMs: number;
@@ -31,6 +33,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxUnflushedBytesInAll: 134_217_728,
   handshakeMs: 10_000,
   signTimeoutMs: 10_000,
+  signRetries: 0,
   idleMs: 30_000,
   unixIdleMs: 3_600_000,
   writeStallMs: 30_000,

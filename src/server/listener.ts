@@ -1,13 +1,17 @@
 import { constants } from "node:crypto";
 import type { AddressInfo, Server, Socket } from "node:net";
-import { createServer, type Server as TlsServer, type TLSSocket } from "node:tls";
+import { createServer, type TLSSocket } from "node:tls";
+import { printable } from "../errors/printable.ts";
 import type { ClientIdentity } from "../keystore/keystore.ts";
-import { rawSocketOf } from "../runtime/socket.ts";
+import { type HeldHandshakes, holdHandshakes } from "../runtime/held_handshakes.ts";
+import { cutSocket, rawSocketOf } from "../runtime/socket.ts";
 import type { ServerLog } from "../telemetry/server_log.ts";
-import type { HandshakeOutcome, ServerMetrics } from "../telemetry/server_metrics.ts";
-import { listenError, type ListenFlags } from "./listen_error.ts";
+import type { ServerMetrics } from "../telemetry/server_metrics.ts";
+import type { Handshakes, Newcomer } from "./handshakes.ts";
+import { listenError } from "./listen_error.ts";
+import { listening, listenOnPort, type PortAddress } from "./listen_port.ts";
 import { clientIdentity, peerAddress, peerCertificates } from "./peer.ts";
-import { refusalOf } from "./refusal.ts";
+import { type Refusal, refusalOf } from "./refusal.ts";
 import { listenOnPath, removeSocketFile, type SocketFile } from "./unix_socket.ts";
 
 /** The server's own certificate chain and key, and the authority that signs its clients; PEM. */
@@ -18,18 +22,20 @@ export interface ServerCredentials {
 }
 
 /**
- * Where to listen: a TCP port (0: the system chooses) of a host ("": all addresses, IPv4 and IPv6)
- * or the path of a UNIX socket.
+ * Where to listen: a TCP port; the path of a UNIX socket, which is made; or the descriptor of one that
+ * listens already, which is closed in the end, and its file left alone.
  */
 export type ListenAddress =
-  | { readonly host: string; readonly port: number }
-  | { readonly path: string };
+  | PortAddress
+  | { readonly path: string }
+  | { readonly fd: number; readonly path: string };
 
 export interface ListenerOptions {
   readonly credentials: ServerCredentials;
-  readonly handshakeMs: number;
   readonly log: ServerLog;
   readonly metrics: ServerMetrics;
+  /** Those of all listeners of the server. */
+  readonly handshakes: Handshakes;
   /** Whether one more connection may come; asked before its handshake. */
   readonly admits: () => boolean;
   /** An authenticated client; the listener has no more to do with it. */
@@ -43,12 +49,13 @@ export interface ListenerOptions {
  */
 export class Listener {
   readonly #options: ListenerOptions;
-  readonly #server: TlsServer;
-  readonly #handshaking = new Set<Socket>();
+  readonly #held: HeldHandshakes;
   /** By raw socket, for as long as it lives: some events of Deno's come when it is closed. */
   readonly #arrivals = new WeakMap<object, Arrival>();
-  /** Raw sockets that were closed from here: how their handshakes end is no news. */
-  readonly #cut = new WeakSet<object>();
+  readonly #ways: Ways = {
+    begin: (socket) => this.#held.begin(socket),
+    refuse: (arrival, why) => this.#report(arrival, why),
+  };
   #path: string | undefined;
   #socketFile: SocketFile | undefined;
   #address = "";
@@ -56,7 +63,7 @@ export class Listener {
 
   constructor(options: ListenerOptions) {
     this.#options = options;
-    this.#server = createServer({
+    const server = createServer({
       cert: options.credentials.certificate as Buffer,
       key: options.credentials.key as Buffer,
       ca: options.credentials.clientAuthority as Buffer,
@@ -65,12 +72,11 @@ export class Listener {
       minVersion: "TLSv1.2",
       ciphers: CIPHERS,
       secureOptions: constants.SSL_OP_NO_TICKET,
-      handshakeTimeout: options.handshakeMs,
-      allowHalfOpen: true,
+      handshakeTimeout: NEVER_MS,
     });
-    this.#server.on("connection", (socket: Socket) => this.#connection(socket));
-    this.#server.on("tlsClientError", (error, socket) => this.#refused(error, socket));
-    this.#server.on("secureConnection", (socket) => this.#secure(socket));
+    server.on("tlsClientError", (error, socket) => this.#refused(error, socket));
+    server.on("secureConnection", (socket) => this.#secure(socket));
+    this.#held = holdHandshakes(server, (socket) => this.#connection(socket));
   }
 
   /** What it listens on, for the log: "127.0.0.1:2407", "unix:/run/keyless.sock". */
@@ -83,86 +89,64 @@ export class Listener {
     return this.#port;
   }
 
-  /** Connections whose handshake is not done. */
-  get handshaking(): number {
-    return this.#handshaking.size;
-  }
-
   /** @throws KeylessError "LISTEN" */
   async listen(address: ListenAddress): Promise<void> {
     if ("path" in address) {
-      this.#socketFile = await listenOnPath(this.#server, address.path);
+      if ("fd" in address) await listenOnDescriptor(this.#held.server, address);
+      else this.#socketFile = await listenOnPath(this.#held.server, address.path);
       this.#path = address.path;
       this.#address = `unix:${address.path}`;
     } else {
-      await listenOnPort(this.#server, address);
-      const { address: host, port } = this.#server.address() as AddressInfo;
+      await listenOnPort(this.#held.server, address);
+      const { address: host, port } = this.#held.server.address() as AddressInfo;
       this.#port = port;
       this.#address = peerAddress({ remoteAddress: host, remotePort: port }, undefined);
     }
-    this.#server.on("error", (error) => this.#options.log.acceptFailed(error.message));
+    this.#held.server.on("error", (error) => this.#options.log.acceptFailed(error.message));
   }
 
-  /**
-   * Cuts the handshake that has lasted longest, for a newcomer.
-   *
-   * @returns false where no handshake is under way
-   */
-  cutOldestHandshake(): boolean {
-    const [oldest] = this.#handshaking;
-    if (oldest === undefined) return false;
-    const arrival = this.#arrivals.get(oldest)!;
-    this.#report(arrival, "limit", "its handshake was cut for a newcomer (max_connections)");
-    this.#handshaking.delete(oldest);
-    this.#cutOff(oldest);
-    return true;
-  }
-
-  /** Accepts nothing more; connections in their handshake are cut, established ones live on. */
+  /** Accepts nothing more; connections live on. */
   close(): void {
-    if (!this.#server.listening) return;
-    this.#server.close();
-    for (const socket of this.#handshaking) this.#cutOff(socket);
+    if (!this.#held.server.listening) return;
+    this.#held.server.close();
     if (this.#socketFile !== undefined) removeSocketFile(this.#socketFile);
   }
 
   #connection(socket: Socket): void {
-    const arrival = { address: peerAddress(socket, this.#path), sinceMs: performance.now() };
-    if (!this.#options.admits()) {
-      this.#report(arrival, "limit", "as many connections are open as may be (max_connections)");
-      this.#cutOff(socket);
-      return;
-    }
+    socket.on("error", () => {}); // it closes then
+    const arrival = new Arrival(socket, peerAddress(socket, this.#path), this.#ways);
     this.#arrivals.set(socket, arrival);
-    this.#handshaking.add(socket);
-    socket.once("close", () => this.#handshaking.delete(socket));
-  }
-
-  #cutOff(socket: Socket): void {
-    this.#cut.add(socket);
-    socket.destroy();
+    if (this.#options.admits()) {
+      this.#options.handshakes.add(arrival);
+    } else {
+      const reason = "as many connections are open as may be (max_connections)";
+      arrival.cut({ outcome: "limit", reason });
+    }
   }
 
   #refused(error: Error, socket: TLSSocket): void {
     const arrival = this.#handshakeEnded(socket);
-    if (!this.#cut.has(rawSocketOf(socket))) {
-      const { outcome, reason } = refusalOf(error);
-      this.#report(arrival, outcome, reason);
-    }
+    if (!arrival.isCut) this.#report(arrival, refusalOf(error));
     socket.on("error", () => {}); // it is gone either way
     socket.destroy();
   }
 
   #secure(socket: TLSSocket): void {
-    const { address, sinceMs } = this.#handshakeEnded(socket);
+    const { address, sinceMs, isCut } = this.#handshakeEnded(socket);
+    if (isCut) return;
+    socket.allowHalfOpen = true;
+    (rawSocketOf(socket) as Socket).allowHalfOpen = true;
     const { log, metrics, accept } = this.#options;
     const tlsVersion = socket.getProtocol() ?? "unknown";
-    metrics.handshake("ok", performance.now() - sinceMs, tlsVersion);
+    const handshakeMs = performance.now() - sinceMs;
     const refusal = socket.isSessionReused()
       ? "it resumed a session; every connection must be proved"
       : socket.authorized
       ? undefined
       : "its certificate was not verified"; // which `rejectUnauthorized` has seen to already
+    const certificate = socket.getPeerCertificate(true);
+    const certificates = refusal === undefined ? peerCertificates(certificate) : [];
+    metrics.established({ handshakeMs, certificates, listener: this.#address }, tlsVersion);
     if (refusal !== undefined) {
       metrics.connectionFailed();
       log.refused(address, refusal);
@@ -170,36 +154,59 @@ export class Listener {
       socket.destroy();
       return;
     }
-    const certificate = socket.getPeerCertificate(true);
-    for (const der of peerCertificates(certificate)) {
-      metrics.certificates.seen(der, this.#address);
-    }
     accept(socket, clientIdentity(certificate, address), tlsVersion);
   }
 
-  #report({ address, sinceMs }: Arrival, outcome: HandshakeOutcome, reason: string): void {
-    this.#options.metrics.handshake(outcome, performance.now() - sinceMs);
+  #report({ address, sinceMs }: Arrival, { outcome, reason }: Refusal): void {
+    this.#options.metrics.refused(outcome, performance.now() - sinceMs);
     this.#options.log.refused(address, reason);
   }
 
-  /**
-   * @returns where the peer is, and since when. The raw socket, which knew it, is another object than
-   *   the TLS socket on Deno, the same on Bun.
-   */
   #handshakeEnded(socket: TLSSocket): Arrival {
-    const raw = rawSocketOf(socket);
-    this.#handshaking.delete(raw as Socket);
-    return this.#arrivals.get(raw) ??
-      { address: peerAddress(socket, this.#path), sinceMs: performance.now() };
+    const arrival = this.#arrivals.get(rawSocketOf(socket))!;
+    this.#options.handshakes.ended(arrival);
+    return arrival;
   }
 }
 
-/** A peer that has connected. */
-interface Arrival {
-  readonly address: string;
-  /** On the clock of `performance.now()`. */
-  readonly sinceMs: number;
+/** How a listener goes on with an arrival. */
+interface Ways {
+  begin(socket: Socket): void;
+  refuse(arrival: Arrival, why: Refusal): void;
 }
+
+/** A peer that has connected. */
+class Arrival implements Newcomer {
+  readonly socket: Socket;
+  readonly address: string;
+  readonly sinceMs = performance.now();
+  readonly #ways: Ways;
+  #isCut = false;
+
+  constructor(socket: Socket, address: string, ways: Ways) {
+    this.socket = socket;
+    this.address = address;
+    this.#ways = ways;
+  }
+
+  /** It was ended from here: how its handshake ends is no news. */
+  get isCut(): boolean {
+    return this.#isCut;
+  }
+
+  begin(): void {
+    this.#ways.begin(this.socket);
+  }
+
+  cut(why?: Refusal): void {
+    this.#isCut = true;
+    if (why !== undefined) this.#ways.refuse(this, why);
+    cutSocket(this.socket);
+  }
+}
+
+/** As long as a timer can take; `Handshakes` has deadlines. */
+const NEVER_MS = 2_147_483_647;
 
 /** The reference's two suites for TLS 1.2, and those of TLS 1.3. Deno ignores the list. */
 export const CIPHERS = [
@@ -210,21 +217,14 @@ export const CIPHERS = [
   "ECDHE-RSA-AES256-GCM-SHA384",
 ].join(":");
 
-/** @throws KeylessError "LISTEN" */
-export async function listenOnPort(
+/** @throws KeylessError "LISTEN" for what is no socket that listens */
+async function listenOnDescriptor(
   server: Server,
-  { host, port }: { readonly host: string; readonly port: number },
-  flags?: ListenFlags,
+  { fd, path }: { readonly fd: number; readonly path: string },
 ): Promise<void> {
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(host === "" ? { port } : { port, host }, () => {
-        server.off("error", reject);
-        resolve();
-      });
-    });
+    await listening(server, { fd });
   } catch (error) {
-    throw listenError(`${host === "" ? "" : `${host} `}port ${port}`, "port", error, flags);
+    throw listenError(printable(path), "path", error);
   }
 }

@@ -1,10 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { TLSSocket } from "node:tls";
-
-/** Reply bytes of all connections that their clients have not taken. */
-export interface OutboxTotal {
-  bytes: number;
-}
+import type { ServerCounters } from "./server_counters.ts";
 
 /**
  * The replies of one connection, from when they are made until the kernel has taken them. With each
@@ -12,7 +8,7 @@ export interface OutboxTotal {
  */
 export class Outbox<Request> {
   readonly #socket: TLSSocket;
-  readonly #total: OutboxTotal;
+  readonly #counters: ServerCounters;
   readonly #flushed: (requests: readonly Request[], bytes: number) => void;
   /** Bytes and requests of the replies that are not written yet. */
   #replies: Uint8Array[] = [];
@@ -26,11 +22,11 @@ export class Outbox<Request> {
   /** `flushed` is told each time that replies have left: the requests of all, and their bytes. */
   constructor(
     socket: TLSSocket,
-    total: OutboxTotal,
+    counters: ServerCounters,
     flushed: (requests: readonly Request[], bytes: number) => void,
   ) {
     this.#socket = socket;
-    this.#total = total;
+    this.#counters = counters;
     this.#flushed = flushed;
   }
 
@@ -107,7 +103,7 @@ export class Outbox<Request> {
 
   #count(bytes: number): void {
     this.#bytes += bytes;
-    this.#total.bytes += bytes;
+    this.#counters.add("unsentBytes", bytes);
   }
 }
 

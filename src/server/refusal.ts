@@ -1,9 +1,9 @@
 import { UNEXPLAINED_END } from "../runtime/socket.ts";
-import type { HandshakeOutcome } from "../telemetry/server_metrics.ts";
+import type { RefusedOutcome } from "../telemetry/server_metrics.ts";
 
 /** How a handshake failed. */
 export interface Refusal {
-  readonly outcome: HandshakeOutcome;
+  readonly outcome: RefusedOutcome;
   /** For the operator. */
   readonly reason: string;
 }
@@ -22,7 +22,7 @@ export function refusalOf(error: Error): Refusal {
  * What the runtimes' codes mean (for a timeout Deno has a message only); what is not here is told
  * as the runtime tells it.
  */
-const REFUSALS: Readonly<Record<string, readonly [HandshakeOutcome, string]>> = {
+const REFUSALS: Readonly<Record<string, readonly [RefusedOutcome, string]>> = {
   CERT_HAS_EXPIRED: ["bad_certificate", "its certificate has expired"],
   CERT_NOT_YET_VALID: ["bad_certificate", "its certificate is not yet valid"],
   DEPTH_ZERO_SELF_SIGNED_CERT: [

@@ -1,12 +1,18 @@
 import type { TLSSocket } from "node:tls";
 import type { ClientIdentity, Keystore } from "../keystore/keystore.ts";
+import { threadCpuClock } from "../runtime/thread_cpu.ts";
 import type { ServerLog } from "../telemetry/server_log.ts";
-import type { ServerGauges, ServerMetrics } from "../telemetry/server_metrics.ts";
+import type { ServerGauges } from "../telemetry/server_gauges.ts";
+import type { ServerMetrics } from "../telemetry/server_metrics.ts";
 import type { Tracer } from "../telemetry/tracing/tracer.ts";
 import { Connection } from "./connection.ts";
+import { HandshakePace } from "./handshake_pace.ts";
+import { Handshakes } from "./handshakes.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
 import { type ListenAddress, Listener, type ServerCredentials } from "./listener.ts";
-import type { OutboxTotal } from "./outbox.ts";
+import { ownServerCounters, type ServerCounters } from "./server_counters.ts";
+
+export { SERVER_COUNTERS } from "./server_counters.ts";
 
 export interface ServerOptions {
   readonly credentials: ServerCredentials;
@@ -17,6 +23,13 @@ export interface ServerOptions {
   /** Undefined where requests are not traced. */
   readonly tracer?: Tracer | undefined;
   readonly limits?: Partial<ServerLimits>;
+  /** This server's row of those that its workers share; left out, it is alone. */
+  readonly counters?: ServerCounters;
+  /**
+   * A connection was admitted above the limit for which only another worker can make room: the one
+   * with most handshakes is to call `cutOldestHandshake`.
+   */
+  readonly cutElsewhere?: () => void;
 }
 
 /**
@@ -41,13 +54,22 @@ export class Server {
   readonly #limits: ServerLimits;
   readonly #listeners: Listener[] = [];
   readonly #connections = new Set<Connection>();
-  readonly #unflushed: OutboxTotal = { bytes: 0 };
+  readonly #counters: ServerCounters;
+  readonly #pace: HandshakePace;
+  readonly #handshakes: Handshakes;
   #emptied: (() => void) | undefined;
   #draining = false;
 
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#counters = options.counters ?? ownServerCounters();
+    this.#pace = new HandshakePace(threadCpuClock());
+    this.#handshakes = new Handshakes({
+      handshakeMs: this.#limits.handshakeMs,
+      pace: this.#pace,
+      counters: this.#counters,
+    });
     options.metrics.watchServer(() => this.gauges());
   }
 
@@ -63,10 +85,7 @@ export class Server {
 
   /** Open connections, those in their handshake included. */
   get connections(): number {
-    return this.#listeners.reduce(
-      (sum, { handshaking }) => sum + handshaking,
-      this.#connections.size,
-    );
+    return this.#handshakes.size + this.#connections.size;
   }
 
   /** Whether it stops, or has stopped. */
@@ -87,14 +106,14 @@ export class Server {
       oldestWaiting = Math.min(oldestWaiting, load.oldestWaitingMs);
     }
     return {
-      handshaking: this.connections - this.#connections.size,
+      handshaking: this.#handshakes.size,
       established: this.#connections.size,
       maxConnections: this.#limits.maxConnections,
       inFlight,
       oldestInFlightMs: nowMs - oldestInFlight,
       waiting,
       oldestWaitingMs: nowMs - oldestWaiting,
-      unsentBytes: this.#unflushed.bytes,
+      unsentBytes: this.#counters.own("unsentBytes"),
     };
   }
 
@@ -102,9 +121,9 @@ export class Server {
     const idleMs = "path" in address ? this.#limits.unixIdleMs : this.#limits.idleMs;
     const listener = new Listener({
       credentials: this.#options.credentials,
-      handshakeMs: this.#limits.handshakeMs,
       log: this.#options.log,
       metrics: this.#options.metrics,
+      handshakes: this.#handshakes,
       admits: () => this.#makesRoom(),
       accept: (socket, client, tlsVersion) => this.#accept(socket, client, tlsVersion, idleMs),
     });
@@ -133,18 +152,37 @@ export class Server {
     return cut;
   }
 
-  /** Accepts nothing more, and removes its sockets' files; connections live on. */
+  /**
+   * Accepts nothing more, and removes the sockets' files that it has made; handshakes are cut, and
+   * established connections live on.
+   */
   closeListeners(): void {
     for (const listener of this.#listeners) listener.close();
+    this.#handshakes.cutAll();
+  }
+
+  /**
+   * Cuts the handshake that has lasted longest, for a newcomer of another worker.
+   *
+   * @returns false where none is under way here
+   */
+  cutOldestHandshake(): boolean {
+    return this.#handshakes.cutOldest();
   }
 
   /**
    * Whether one more connection may come. Who has not proved who he is gives way: otherwise strangers
-   * could keep everybody out by being silent.
+   * could keep everybody out by being silent. Workers that meet the limit in the same moment may go
+   * above it by one each, for as long as a message takes from one to the other.
    */
   #makesRoom(): boolean {
-    if (this.connections < this.#limits.maxConnections) return true;
-    return this.#listeners.some((listener) => listener.cutOldestHandshake());
+    const handshaking = this.#counters.sum("handshaking");
+    const connections = handshaking + this.#counters.sum("established");
+    if (connections < this.#limits.maxConnections) return true;
+    if (this.#handshakes.cutOldest()) return true;
+    if (handshaking === 0 || this.#options.cutElsewhere === undefined) return false;
+    this.#options.cutElsewhere();
+    return true;
   }
 
   #accept(socket: TLSSocket, client: ClientIdentity, tlsVersion: string, idleMs: number): void {
@@ -154,15 +192,19 @@ export class Server {
       return;
     }
     log.connected(client, tlsVersion);
-    const shared = { keystore, limits: this.#limits, unflushed: this.#unflushed };
+    const shared = {
+      ...{ keystore, limits: this.#limits, counters: this.#counters, pace: this.#pace },
+    };
     const sinceMs = performance.now();
     const options = { ...shared, log, metrics, tracer, client, idleMs };
     const connection = new Connection(socket, options, () => {
       this.#connections.delete(connection);
+      this.#counters.add("established", -1);
       metrics.connectionClosed(performance.now() - sinceMs);
       if (this.#connections.size === 0) this.#emptied?.();
     });
     this.#connections.add(connection);
+    this.#counters.add("established", 1);
   }
 
   async #emptyWithin(timeoutMs: number): Promise<void> {

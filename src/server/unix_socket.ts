@@ -3,20 +3,29 @@ import { connect, type Server } from "node:net";
 import { dirname, isAbsolute } from "node:path";
 import process from "node:process";
 import { printable } from "../errors/printable.ts";
+import { MAX_SOCKET_PATH_BYTES } from "../runtime/unix_listener.ts";
 import { listenError, type ListenFlags } from "./listen_error.ts";
+import { listening } from "./listen_port.ts";
 
 /**
  * Looks at a path that is to be listened on, and changes nothing.
  *
  * @returns "stale" for a socket that nobody listens on any more
- * @throws KeylessError "LISTEN" for a symbolic link, another kind of file, a socket in use, a
- *   directory that is not there
+ * @throws KeylessError "LISTEN" for a name that is too long, a symbolic link, another kind of file, a
+ *   socket in use, a directory that is not there
  */
 export async function checkSocketPath(
   path: string,
   flags?: ListenFlags,
 ): Promise<"free" | "stale"> {
   const refuse = (why: string) => listenError(printable(path), "path", new Error(why));
+  const lengthBytes = new TextEncoder().encode(path).length;
+  if (lengthBytes > MAX_SOCKET_PATH_BYTES) {
+    throw refuse(
+      `the name of a socket has at most ${MAX_SOCKET_PATH_BYTES} bytes, and this one ` +
+        `${lengthBytes}; choose a shorter one`,
+    );
+  }
   let stats: Stats | undefined;
   try {
     lstatSync(dirname(path));
@@ -47,21 +56,30 @@ export interface SocketFile {
  *
  * @throws KeylessError "LISTEN"
  */
-export async function listenOnPath(
+export function listenOnPath(
   server: Server,
   path: string,
   flags?: ListenFlags,
 ): Promise<SocketFile> {
-  if (await checkSocketPath(path, flags) === "stale") unlinkSync(path);
+  return makeSocketFile(path, () => listening(server, { path }), flags);
+}
+
+/**
+ * Clears the path, has `listen` make a socket there with mode 0600 from the first moment on, and
+ * tells which file that is.
+ *
+ * @throws KeylessError "LISTEN"
+ */
+export async function makeSocketFile(
+  path: string,
+  listen: () => void | Promise<void>,
+  flags?: ListenFlags,
+): Promise<SocketFile> {
+  const isStale = await checkSocketPath(path, flags) === "stale";
   const before = process.umask(0o177);
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(path, () => {
-        server.off("error", reject);
-        resolve();
-      });
-    });
+    if (isStale) unlinkSync(path);
+    await listen();
     chmodSync(path, 0o600);
     return { path, inode: lstatSync(path).ino };
   } catch (error) {

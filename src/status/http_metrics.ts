@@ -61,7 +61,7 @@ export class HttpMetrics {
     this.#read = this.registry.summary("http_server_bytes_read").with();
     this.#cut = this.registry.counter("http_server_connections_cut_total");
     for (const reason of ["limit", "slow"] satisfies CutReason[]) this.#cut.with(reason);
-    this.registry.gauges(() => this.active, { http_server_active_requests: (active) => active });
+    this.registry.watch(() => this.active, { http_server_active_requests: (active) => active });
   }
 
   answered({ route, status, durationMs, bytesRead, bytesWritten }: MeasuredRequest): void {

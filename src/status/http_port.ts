@@ -14,7 +14,8 @@ import {
 import { systemCode } from "../errors/system.ts";
 import { rawSocketOf } from "../runtime/socket.ts";
 import type { ListenFlags } from "../server/listen_error.ts";
-import { CIPHERS, listenOnPort, type ServerCredentials } from "../server/listener.ts";
+import { listenOnPort } from "../server/listen_port.ts";
+import { CIPHERS, type ServerCredentials } from "../server/listener.ts";
 import { peerAddress } from "../server/peer.ts";
 import { listenOnPath, removeSocketFile, type SocketFile } from "../server/unix_socket.ts";
 import { whyUnproved } from "./client_proof.ts";

@@ -1,10 +1,6 @@
 import { Buffer } from "node:buffer";
-import {
-  CONTENT_TYPES,
-  type MetricsFormat,
-  type MetricSnapshot,
-  renderMetrics,
-} from "../telemetry/metrics/registry.ts";
+import type { MetricSnapshot } from "../telemetry/metrics/registry.ts";
+import { CONTENT_TYPES, type MetricsFormat, renderMetrics } from "../telemetry/metrics/render.ts";
 import type { HttpReply, HttpRequest, Route } from "./route.ts";
 import { textReply } from "./route.ts";
 import { SharedWork } from "./shared_work.ts";

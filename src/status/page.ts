@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { MetricSnapshot } from "../telemetry/metrics/registry.ts";
 import type { Problem } from "../telemetry/recent_problems.ts";
+import type { SigningGauges } from "../telemetry/server_gauges.ts";
 import { Html, html } from "./html.ts";
 import { countText, secondsText, spanText, timeText } from "./page_numbers.ts";
 import {
@@ -9,6 +10,7 @@ import {
   operationsSection,
   problemsSection,
 } from "./page_sections.ts";
+import { workersSection } from "./page_workers.ts";
 import { CONTENT_SECURITY_POLICY, STYLE } from "./page_style.ts";
 import type { HttpReply } from "./route.ts";
 import { type StatusFacts, statusReport, type StatusState, whyNotReady } from "./status_report.ts";
@@ -37,6 +39,7 @@ export function statusPage(
         ${head(facts, state, nowMs)}
         <main>
           ${nowSection(state)}
+          ${workersSection(state, metrics)}
           ${operationsSection(metrics)}
           ${certificatesSection(metrics, nowMs)}
           ${keysSection(state.stores)}
@@ -63,7 +66,7 @@ export function statusPage(
 
 function head(facts: StatusFacts, state: StatusState, nowMs: number): Html {
   const report = statusReport(facts, state, nowMs);
-  const why = whyNotReady(report);
+  const why = whyNotReady(state);
   const pill = report.draining
     ? html`<span class="pill warn">stopping</span>`
     : why === undefined
@@ -76,8 +79,7 @@ function head(facts: StatusFacts, state: StatusState, nowMs: number): Html {
 </header>`;
 }
 
-function nowSection({ gauges }: StatusState): Html {
-  const age = (ms: number) => ms > 0 ? html`<small>oldest ${secondsText(ms / 1_000)}</small>` : "";
+function nowSection({ gauges, signing }: StatusState): Html {
   const open = gauges.handshaking + gauges.established;
   return html`
     <section aria-labelledby="now">
@@ -100,7 +102,25 @@ function nowSection({ gauges }: StatusState): Html {
           <dt>Unread replies</dt>
           <dd>${countText(Math.ceil(gauges.unsentBytes / 1_024))} KiB</dd>
         </div>
+        ${signing === undefined ? "" : signingItems(signing)}
       </dl>
     </section>
   `;
+}
+
+function signingItems({ waiting, oldestMs, busy, threads }: SigningGauges): Html {
+  return html`
+    <div>
+      <dt>Queued for signing</dt>
+      <dd>${countText(waiting)}${age(oldestMs)}</dd>
+    </div>
+    <div>
+      <dt>Signing threads busy</dt>
+      <dd>${countText(busy)}<small>of ${countText(threads)}</small></dd>
+    </div>
+  `;
+}
+
+function age(ms: number): Html | "" {
+  return ms > 0 ? html`<small>oldest ${secondsText(ms / 1_000)}</small>` : "";
 }

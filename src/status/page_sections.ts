@@ -1,8 +1,9 @@
 import { printable } from "../errors/printable.ts";
 import type { MetricSnapshot } from "../telemetry/metrics/registry.ts";
 import type { Problem } from "../telemetry/recent_problems.ts";
-import type { StoreGauges } from "../telemetry/server_metrics.ts";
+import type { StoreGauges } from "../telemetry/main_metrics.ts";
 import { type Html, html, type HtmlValue } from "./html.ts";
+import { section, table } from "./page_layout.ts";
 import { countText, quantile, samplesOf, secondsText, timeText } from "./page_numbers.ts";
 import { type Operation, operationsOf } from "./page_operations.ts";
 
@@ -159,28 +160,6 @@ export function problemsSection(problems: readonly Problem[]): Html {
       ? html`<p class="dim">No warning and no error since the start.</p>`
       : table("Warnings and errors of the log, the newest first", columns, rows),
   );
-}
-
-function section(id: string, title: string, content: HtmlValue): Html {
-  return html`<section aria-labelledby="${id}">
-<h2 id="${id}">${title}</h2>
-${content}
-</section>`;
-}
-
-function table(caption: string, columns: Html, rows: readonly Html[]): Html {
-  return html`
-    <div class="scroll">
-      <table>
-        <caption>${caption}</caption>
-        <thead>
-          <tr>${columns}</tr>
-        </thead>
-        <tbody>
-    ${rows}</tbody>
-      </table>
-    </div>
-  `;
 }
 
 function errorCount(errors: number, requests: number): HtmlValue {

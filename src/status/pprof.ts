@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
 import {
   Function as PprofFunction,
+  Label,
   Line,
   Location,
   Profile,
@@ -8,18 +9,34 @@ import {
   StringTable,
   ValueType,
 } from "pprof-format";
-import { type CpuProfile, type ProfileNode, SAMPLING_INTERVAL_US } from "./cpu_profile.ts";
-import type { HeapType } from "./heap_profile.ts";
+import {
+  type CpuProfile,
+  type ProfileNode,
+  SAMPLING_INTERVAL_US,
+} from "../telemetry/profiles/cpu_profile.ts";
+import type { HeapType } from "../telemetry/profiles/heap_profile.ts";
+import type { Profiled } from "../telemetry/profiles/profiled.ts";
 
 /**
- * A CPU profile in pprof's format, gzipped. Idle time is left out, whichever way the runtime tells
- * it: as samples of "(idle)", or as gaps between samples.
+ * CPU profiles of threads in pprof's format, gzipped: one profile, whose samples have the label
+ * "thread". Idle time is left out, whichever way the runtime tells it: as samples of "(idle)", or as
+ * gaps between samples.
  *
  * Source: https://github.com/google/pprof/blob/main/proto/profile.proto
  */
-export function encodeCpuProfile(profile: CpuProfile): Uint8Array {
-  const { nodes, samples = [], timeDeltas = [], startTime, endTime } = profile;
+export function encodeCpuProfiles(threads: readonly Profiled<CpuProfile>[]): Uint8Array {
   const builder = new ProfileBuilder([["samples", "count"], ["cpu", "nanoseconds"]]);
+  for (const { thread, profile } of threads) addCpuProfile(builder, thread, profile);
+  const durationsUs = threads.map(({ profile: { startTime, endTime } }) => endTime - startTime);
+  return builder.encode({
+    periodType: ["cpu", "nanoseconds"],
+    period: SAMPLING_INTERVAL_US * 1_000,
+    durationNanos: Math.round(Math.max(0, ...durationsUs) * 1_000),
+  });
+}
+
+function addCpuProfile(builder: ProfileBuilder, thread: string, profile: CpuProfile): void {
+  const { nodes, samples = [], timeDeltas = [] } = profile;
   const times = new Map<number, SampledTime>();
   for (const [i, id] of samples.entries()) {
     const time = times.get(id) ?? { count: 0, microseconds: 0 };
@@ -31,21 +48,20 @@ export function encodeCpuProfile(profile: CpuProfile): Uint8Array {
   for (const node of nodes) {
     const time = times.get(node.id);
     if (time === undefined || node.callFrame.functionName === IDLE) continue;
-    builder.add(stackOf(node, parents), [time.count, Math.round(time.microseconds * 1_000)]);
+    const values = [time.count, Math.round(time.microseconds * 1_000)];
+    builder.add(thread, stackOf(node, parents), values);
   }
-  return builder.encode({
-    periodType: ["cpu", "nanoseconds"],
-    period: SAMPLING_INTERVAL_US * 1_000,
-    durationNanos: Math.max(0, Math.round((endTime - startTime) * 1_000)),
-  });
 }
 
-/** What is alive, in pprof's format, gzipped: the stack is the type's name, then its kind. */
-export function encodeHeapProfile(types: readonly HeapType[]): Uint8Array {
+/** What is alive in threads, likewise: the stack is the type's name, then its kind. */
+export function encodeHeapProfiles(threads: readonly Profiled<readonly HeapType[]>[]): Uint8Array {
   const builder = new ProfileBuilder([["inuse_objects", "count"], ["inuse_space", "bytes"]]);
-  for (const { kind, name, count, bytes } of types) {
-    const names = name === "" ? [kind] : [name, kind];
-    builder.add(names.map((each) => ({ name: each, file: "", line: 0 })), [count, bytes]);
+  for (const { thread, profile } of threads) {
+    for (const { kind, name, count, bytes } of profile) {
+      const names = name === "" ? [kind] : [name, kind];
+      const stack = names.map((each) => ({ name: each, file: "", line: 0 }));
+      builder.add(thread, stack, [count, bytes]);
+    }
   }
   return builder.encode({ periodType: ["space", "bytes"], period: 1, durationNanos: 0 });
 }
@@ -88,8 +104,13 @@ class ProfileBuilder {
     this.#sampleTypes = sampleTypes;
   }
 
-  add(stack: readonly Frame[], value: number[]): void {
-    this.#samples.push(new Sample({ locationId: stack.map((frame) => this.#idOf(frame)), value }));
+  add(thread: string, stack: readonly Frame[], value: number[]): void {
+    const locationId = stack.map((frame) => this.#idOf(frame));
+    const label = new Label({
+      key: this.#strings.dedup("thread"),
+      str: this.#strings.dedup(thread),
+    });
+    this.#samples.push(new Sample({ locationId, value, label: [label] }));
   }
 
   encode(

@@ -1,7 +1,5 @@
 import { messageOf } from "../errors/errors.ts";
-import { recordCpuProfile } from "./cpu_profile.ts";
-import { heapProfile } from "./heap_profile.ts";
-import { encodeCpuProfile, encodeHeapProfile } from "./pprof.ts";
+import { encodeCpuProfiles, encodeHeapProfiles } from "./pprof.ts";
 import { type HttpReply, type HttpRequest, type Route, textReply } from "./route.ts";
 import type { StatusPortOptions } from "./status_port.ts";
 import { runningText } from "./running_text.ts";
@@ -27,17 +25,19 @@ export function pprofRoutes({ source, commandLine, enable }: StatusPortOptions):
       return textReply(400, `seconds is a whole number from 1 to ${MAX_SECONDS}`);
     }
     return exclusively(async () =>
-      pprofReply("profile", encodeCpuProfile(await recordCpuProfile(seconds * 1_000)))
+      pprofReply("profile", encodeCpuProfiles(await source.cpuProfiles(seconds * 1_000)))
     );
   };
   const heap = () => {
     if (!enable.heapProfile) return textReply(404, HEAP_DISABLED);
-    return exclusively(async () => pprofReply("heap", encodeHeapProfile(await heapProfile())));
+    return exclusively(async () =>
+      pprofReply("heap", encodeHeapProfiles(await source.heapProfiles()))
+    );
   };
   const replies: Readonly<Record<string, Route["reply"]>> = {
     "": () => textReply(200, INDEX),
     cmdline: () => textReply(200, commandLine.join("\0")),
-    goroutine: () => textReply(200, runningText(source.state())),
+    goroutine: async () => textReply(200, runningText(await source.state())),
     heap,
     profile,
     ...Object.fromEntries(
@@ -63,10 +63,10 @@ const LACKING = {
   trace: "this runtime has no execution trace; profile shows where the time goes",
 } as const;
 
-const INDEX = `profiles of this process
+const INDEX = `profiles of this process; samples have the label "thread": main, worker 1, …
 
 /debug/pprof/profile?seconds=30   CPU, in pprof's format; 1 to ${MAX_SECONDS} seconds, one at a time
-/debug/pprof/heap                 what is alive by type, in pprof's format; stops the server while
+/debug/pprof/heap                 what is alive by type, in pprof's format; stops each thread while
                                   it counts (with --enable-heap-profile)
 /debug/pprof/goroutine            what runs at the moment, as text
 /debug/pprof/cmdline              the program's words, with zero bytes between them`;

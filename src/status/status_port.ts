@@ -1,5 +1,8 @@
 import type { MetricSample } from "../telemetry/metrics/base_metrics.ts";
 import type { MetricSnapshot } from "../telemetry/metrics/registry.ts";
+import type { CpuProfile } from "../telemetry/profiles/cpu_profile.ts";
+import type { HeapType } from "../telemetry/profiles/heap_profile.ts";
+import type { Profiled } from "../telemetry/profiles/profiled.ts";
 import type { Problem } from "../telemetry/recent_problems.ts";
 import { whyRefused } from "./access.ts";
 import { scraper, scrapeReply } from "./metrics_port.ts";
@@ -7,18 +10,34 @@ import { statusPage } from "./page.ts";
 import { pprofRoutes } from "./pprof_routes.ts";
 import { type HttpReply, type HttpRequest, jsonReply, type Route, textReply } from "./route.ts";
 import { SharedWork } from "./shared_work.ts";
-import { type StatusFacts, statusReport, type StatusState, whyNotReady } from "./status_report.ts";
+import {
+  type Readiness,
+  type StatusFacts,
+  statusReport,
+  type StatusState,
+  whyNotReady,
+} from "./status_report.ts";
 
 /** What the status port reads the server from. */
 export interface StatusSource {
   readonly facts: StatusFacts;
-  state(): StatusState;
+  /** For probes: it asks no worker. */
+  readiness(): Readiness;
+  state(): Promise<StatusState>;
   /** All metrics that Prometheus gets. */
   snapshot(): Promise<readonly MetricSnapshot[]>;
   /** The JSON form. */
-  samples(): readonly MetricSample[];
+  samples(): Promise<readonly MetricSample[]>;
   /** The last warnings and errors of the log, the newest first. */
   problems(): readonly Problem[];
+  /**
+   * What each thread does for so long; of a thread that cannot tell nothing.
+   *
+   * @throws Error of the runtime where no thread can
+   */
+  cpuProfiles(durationMs: number): Promise<readonly Profiled<CpuProfile>[]>;
+  /** What each thread has, likewise. */
+  heapProfiles(): Promise<readonly Profiled<readonly HeapType[]>[]>;
   /** Stops the server as SIGTERM does; more than once is as good as once. */
   shutdown(address: string): void;
 }
@@ -40,10 +59,11 @@ export interface StatusPortOptions {
 export function statusRoutes(options: StatusPortOptions): Route[] {
   const { source, hostNames, enable } = options;
   const scrape = scraper(() => source.snapshot());
+  const state = new SharedWork(() => source.state());
   const page = new SharedWork(async () =>
-    statusPage(source.facts, source.state(), await source.snapshot(), source.problems())
+    statusPage(source.facts, await source.state(), await source.snapshot(), source.problems())
   );
-  const metricsJson = () => jsonReply(200, source.samples());
+  const metricsJson = async () => jsonReply(200, await source.samples());
   const guarded = (route: Route): Route => ({
     ...route,
     reply(request) {
@@ -53,8 +73,8 @@ export function statusRoutes(options: StatusPortOptions): Route[] {
   });
   return [
     get("/", () => page.result()),
-    get("/_status", () => {
-      const report = statusReport(source.facts, source.state());
+    get("/_status", async () => {
+      const report = statusReport(source.facts, await state.result());
       return jsonReply(report.ok ? 200 : 503, report);
     }),
     get("/_metrics", ({ query }) => {
@@ -66,7 +86,7 @@ export function statusRoutes(options: StatusPortOptions): Route[] {
     get("/_metrics/prometheus", (request) => scrapeReply(scrape, request)),
     get("/healthz", () => textReply(200, "ok")),
     get("/readyz", () => {
-      const why = whyNotReady(statusReport(source.facts, source.state()));
+      const why = whyNotReady(source.readiness());
       return why === undefined ? textReply(200, "ready") : textReply(503, `not ready: ${why}`);
     }),
     ...enable.pprof ? pprofRoutes(options).map(guarded) : [],

@@ -1,4 +1,5 @@
-import type { ServerGauges, StoreGauges } from "../telemetry/server_metrics.ts";
+import type { StoreGauges } from "../telemetry/main_metrics.ts";
+import type { ServerGauges, SigningGauges, WorkerGauges } from "../telemetry/server_gauges.ts";
 
 /** What does not change while the server runs. */
 export interface StatusFacts {
@@ -14,12 +15,24 @@ export interface StatusFacts {
   readonly stores: readonly string[];
 }
 
-/** The server at one moment. */
-export interface StatusState {
+/** What is known of a server without asking its workers. */
+export interface Readiness {
   readonly isDraining: boolean;
+  /** Workers that run. */
   readonly workers: number;
-  readonly gauges: ServerGauges;
   readonly stores: readonly StoreGauges[];
+}
+
+/** The server at one moment. */
+export interface StatusState extends Readiness {
+  /** Workers that have died and been replaced. */
+  readonly restarts: number;
+  /** Of all workers together. */
+  readonly gauges: ServerGauges;
+  /** Undefined where nothing waits for signing threads. */
+  readonly signing: SigningGauges | undefined;
+  /** The workers that answered. */
+  readonly perWorker: readonly WorkerGauges[];
 }
 
 /**
@@ -50,6 +63,30 @@ export interface StatusReport {
   readonly connections: number;
   readonly in_flight: number;
   readonly draining: boolean;
+  readonly worker_restarts: number;
+  /** Left out where nothing waits for signing threads. */
+  readonly signing?: SigningReport;
+  /** The workers that answered. */
+  readonly per_worker: readonly WorkerReport[];
+}
+
+export interface SigningReport {
+  readonly waiting: number;
+  readonly oldest_seconds: number;
+  readonly in_progress: number;
+  /** The most that have ever waited or been in progress at once. */
+  readonly largest: number;
+  readonly threads: number;
+  readonly busy: number;
+  /** By reason, of the workers that run. */
+  readonly shed: Readonly<Record<string, number>>;
+}
+
+export interface WorkerReport {
+  readonly worker: string;
+  readonly connections: number;
+  readonly in_flight: number;
+  readonly waiting: number;
 }
 
 /**
@@ -61,9 +98,9 @@ export function statusReport(
   state: StatusState,
   nowMs = Date.now(),
 ): StatusReport {
-  const { isDraining, stores, gauges } = state;
-  const backendError = keyCount(stores) > 0 ? undefined : "no keys are loaded";
-  const isOk = !isDraining && backendError === undefined;
+  const { isDraining, stores, gauges, signing } = state;
+  const backendError = whyNoKeys(stores);
+  const isOk = whyNotReady(state) === undefined;
   return {
     ok: isOk,
     status: isOk ? "ok" : "critical",
@@ -86,15 +123,37 @@ export function statusReport(
     connections: gauges.handshaking + gauges.established,
     in_flight: gauges.inFlight,
     draining: isDraining,
+    worker_restarts: state.restarts,
+    ...(signing === undefined ? {} : { signing: signingReport(signing) }),
+    per_worker: state.perWorker.map(({ name, server }) => ({
+      worker: name,
+      connections: server.handshaking + server.established,
+      in_flight: server.inFlight,
+      waiting: server.waiting,
+    })),
   };
 }
 
 /** What stands in the way of serving, in words; undefined where nothing does. */
-export function whyNotReady(report: StatusReport): string | undefined {
-  if (report.draining) return "the server is stopping";
-  return report.backend_error;
+export function whyNotReady({ isDraining, workers, stores }: Readiness): string | undefined {
+  if (isDraining) return "the server is stopping";
+  if (workers === 0) return "no worker runs";
+  return whyNoKeys(stores);
 }
 
-export function keyCount(stores: readonly StoreGauges[]): number {
-  return stores.flatMap(({ keys }) => Object.values(keys)).reduce((sum, count) => sum + count, 0);
+function whyNoKeys(stores: readonly StoreGauges[]): string | undefined {
+  const count = stores.flatMap(({ keys }) => Object.values(keys)).reduce((a, b) => a + b, 0);
+  return count > 0 ? undefined : "no keys are loaded";
+}
+
+function signingReport(signing: SigningGauges): SigningReport {
+  return {
+    waiting: signing.waiting,
+    oldest_seconds: signing.oldestMs / 1_000,
+    in_progress: signing.atThreads,
+    largest: signing.largest,
+    threads: signing.threads,
+    busy: signing.busy,
+    shed: signing.shed,
+  };
 }

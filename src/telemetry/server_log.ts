@@ -19,6 +19,8 @@ export interface LoggedClient {
 export interface LoggedAnswer {
   readonly error: WireError;
   readonly reason: string | undefined;
+  /** Why the request was given up though nothing is wrong with it, in a word. */
+  readonly shed?: string | undefined;
 }
 
 /**
@@ -72,14 +74,14 @@ export class ServerLog {
     const failed = answer.error !== WIRE_ERRORS.NONE;
     if (!failed && !this.#debug) return;
     const event = failed ? "request_failed" : "request";
-    const source = { kind: event, client: client.name, reason: answer.error.text };
+    const source = { kind: event, client: client.name, reason: reasonOf(answer) };
     if (failed && !this.#clients.admits(source)) return;
     const fields = {
       event,
       ...named(client),
       id,
       ...described(operation),
-      ...(failed ? { error: answer.error.text, reason: printable(answer.reason ?? "") } : {}),
+      ...(failed ? failure(answer) : {}),
     };
     if (failed) this.#log.warn(fields, "request failed");
     else this.#log.debug(fields, "request");
@@ -94,6 +96,19 @@ export class ServerLog {
 
 const WINDOW_MS = 10_000;
 const MAX_SOURCES = 256;
+
+function failure({ error, shed, reason = "" }: LoggedAnswer): object {
+  return {
+    error: error.text,
+    ...(shed === undefined ? {} : { shed }),
+    reason: printable(reason),
+  };
+}
+
+/** Lines are summed up by it: of few words, and a defect apart from what is too much. */
+function reasonOf({ error, shed }: LoggedAnswer): string {
+  return shed === undefined ? error.text : `${error.text}: shed (${shed})`;
+}
 
 function named(client: LoggedClient): object {
   return { client: client.name, address: client.address };

@@ -1,33 +1,10 @@
 import { WIRE_ERRORS, type WireError } from "../protocol/errors.ts";
 import { opcodeName, opcodeOf, OPCODES, opcodeType } from "../protocol/opcodes.ts";
-import { BaseMetrics } from "./metrics/base_metrics.ts";
-import { CertificateGauges } from "./metrics/certificate_gauges.ts";
-import type { PushOutcome, Sink } from "./metrics/push.ts";
 import { MetricsRegistry } from "./metrics/registry.ts";
 import type { CounterSeries, Family, HistogramSeries } from "./metrics/series.ts";
 import { METRICS } from "./metrics/table.ts";
 import type { RequestTimes } from "./request_times.ts";
-
-/** What a server has at the moment when it is asked. */
-export interface ServerGauges {
-  readonly handshaking: number;
-  readonly established: number;
-  readonly maxConnections: number;
-  readonly inFlight: number;
-  /** 0 where nothing is in flight. */
-  readonly oldestInFlightMs: number;
-  readonly waiting: number;
-  readonly oldestWaitingMs: number;
-  readonly unsentBytes: number;
-}
-
-/** How many keys a store has. */
-export interface StoreGauges {
-  readonly store: string;
-  /** By kind: "RSA 2048", "EC P-256". */
-  readonly keys: Readonly<Record<string, number>>;
-  readonly failures: number;
-}
+import type { ServerGauges, SigningGauges } from "./server_gauges.ts";
 
 /**
  * How a TLS handshake ended: well; without a client certificate; with one that is not accepted; in
@@ -45,19 +22,35 @@ export const HANDSHAKE_OUTCOMES = [
   "other",
 ] as const;
 export type HandshakeOutcome = (typeof HANDSHAKE_OUTCOMES)[number];
+export type RefusedOutcome = Exclude<HandshakeOutcome, "ok">;
 
 /** Which limit of time an established connection met: it was idle, or took no replies. */
 export const TIMEOUT_LIMITS = ["idle", "write"] as const;
 export type TimeoutLimit = (typeof TIMEOUT_LIMITS)[number];
 
+/** A handshake that has succeeded. It can be sent to another thread. */
+export interface Established {
+  readonly handshakeMs: number;
+  /** DER: the client's, and those of its chain; none where it was turned away nevertheless. */
+  readonly certificates: readonly Uint8Array[];
+  /** The address that it came to. */
+  readonly listener: string;
+}
+
+/** Told of connections: rare events, so that a worker may send each to the main thread. */
+export interface ConnectionObserver {
+  established(established: Established): void;
+  /** An established connection is gone, however it ended. */
+  closed(lifetimeMs: number): void;
+}
+
 /**
- * The key server's metrics: `src/server` tells it what happens, scrapes read `registry`. Series are
- * resolved once, so that a request costs some additions.
+ * What a server counts, or one worker of it: `src/server` tells it what happens, scrapes read
+ * `registry`. Series are resolved once, so that a request costs some additions.
  */
 export class ServerMetrics {
   readonly registry = new MetricsRegistry(METRICS);
-  readonly certificates: CertificateGauges;
-  readonly base = new BaseMetrics(() => this.registry.snapshot());
+  readonly #observer: ConnectionObserver | undefined;
   readonly #received: readonly CounterSeries[];
   readonly #unknown: CounterSeries;
   readonly #executed: DurationsByError;
@@ -69,10 +62,11 @@ export class ServerMetrics {
   readonly #timeouts: Family<CounterSeries>;
   readonly #receivedBytes: CounterSeries;
   readonly #sentBytes: CounterSeries;
-  readonly #pushes: Family<CounterSeries>;
+  readonly #signRetries: CounterSeries;
 
-  constructor(options: { readonly maxPeerCertificates?: number } = {}) {
+  constructor(observer?: ConnectionObserver) {
     const { registry } = this;
+    this.#observer = observer;
     const requests = registry.counter("keyless_requests");
     for (const { name } of OPCODES) requests.with(name); // at 0, so that rates see the first
     this.#received = BYTES.map((code) => requests.with(opcodeLabel(code)));
@@ -93,13 +87,7 @@ export class ServerMetrics {
     for (const limit of TIMEOUT_LIMITS) this.#timeouts.with(limit);
     this.#receivedBytes = registry.counter("keyless_received_bytes_total").with();
     this.#sentBytes = registry.counter("keyless_sent_bytes_total").with();
-    this.#pushes = registry.counter("keyless_metrics_pushes_total");
-    const dropped = registry.counter("keyless_peer_certificates_dropped_total").with();
-    const { maxPeerCertificates = DEFAULT_MAX_PEER_CERTIFICATES } = options;
-    this.certificates = new CertificateGauges(maxPeerCertificates, () => dropped.add());
-    registry.gauges(() => this.certificates.values(), {
-      certificate_expiration_timestamp_seconds: (values) => values,
-    });
+    this.#signRetries = registry.counter("keyless_sign_retries_total").with();
   }
 
   /** A request came over an established connection; undefined for one without a readable opcode. */
@@ -129,11 +117,15 @@ export class ServerMetrics {
     for (const series of this.#failed) series.add();
   }
 
-  /** A handshake has ended; `tlsVersion` is known of successful ones alone. */
-  handshake(outcome: HandshakeOutcome, durationMs: number, tlsVersion = ""): void {
-    this.#handshakes.with(outcome, tlsVersion).add();
-    this.#handshakeSeconds.with(outcome).observe(durationMs / 1_000);
-    if (outcome === "ok") this.base.timers["conn.handshake"].observe(durationMs);
+  /** A handshake has succeeded. */
+  established(established: Established, tlsVersion: string): void {
+    this.#countHandshake("ok", established.handshakeMs, tlsVersion);
+    this.#observer?.established(established);
+  }
+
+  /** A handshake has ended otherwise. */
+  refused(outcome: RefusedOutcome, durationMs: number): void {
+    this.#countHandshake(outcome, durationMs, "");
   }
 
   connectionTimedOut(limit: TimeoutLimit): void {
@@ -142,7 +134,12 @@ export class ServerMetrics {
 
   /** An established connection is gone, however it ended. */
   connectionClosed(lifetimeMs: number): void {
-    this.base.timers["conn.lifetime"].observe(lifetimeMs);
+    this.#observer?.closed(lifetimeMs);
+  }
+
+  /** An operation that failed is tried again. */
+  signRetried(): void {
+    this.#signRetries.add();
   }
 
   bytesReceived(count: number): void {
@@ -153,14 +150,9 @@ export class ServerMetrics {
     this.#sentBytes.add(count);
   }
 
-  /** A push of metrics has ended, or has not begun. */
-  pushed(sink: Sink["name"], outcome: PushOutcome): void {
-    this.#pushes.with(sink, outcome).add();
-  }
-
   /** Reads the gauges of a server from now on. */
   watchServer(read: () => ServerGauges): void {
-    this.registry.gauges(read, {
+    this.registry.watch(read, {
       keyless_requests_in_flight: ({ inFlight }) => inFlight,
       keyless_requests_in_flight_oldest_seconds: ({ oldestInFlightMs }) => oldestInFlightMs / 1_000,
       keyless_requests_waiting: ({ waiting }) => waiting,
@@ -174,21 +166,23 @@ export class ServerMetrics {
     });
   }
 
-  /** Reads the gauges of the key stores from now on. */
-  watchStores(read: () => readonly StoreGauges[]): void {
-    this.registry.gauges(read, {
-      keyless_keys: (stores) =>
-        stores.flatMap(({ store, keys }) =>
-          Object.entries(keys).map(([kind, value]) => ({ labels: { store, kind }, value }))
-        ),
-      keyless_key_files_failed: (stores) =>
-        stores.map(({ store, failures }) => ({ labels: { store }, value: failures })),
+  /** Reads from now on what waits for signing threads. */
+  watchSigning(read: () => SigningGauges): void {
+    this.registry.watch(read, {
+      keyless_signing_queue_length: ({ waiting }) => waiting,
+      keyless_signing_queue_oldest_seconds: ({ oldestMs }) => oldestMs / 1_000,
+      keyless_signing_requests_in_progress: ({ atThreads }) => atThreads,
+      keyless_signing_requests_largest: ({ largest }) => largest,
+      keyless_signing_threads: ({ threads }) => threads,
+      keyless_signing_threads_busy: ({ busy }) => busy,
+      keyless_signing_shed_total: ({ shed }) =>
+        Object.entries(shed).map(([reason, value]) => ({ labels: { reason }, value })),
     });
   }
 
-  /** What `keyless_build_info` says. */
-  describeBuild(labels: Readonly<Record<"version" | "runtime" | "crypto", string>>): void {
-    this.registry.gauges(() => labels, { keyless_build_info: () => [{ labels, value: 1 }] });
+  #countHandshake(outcome: HandshakeOutcome, durationMs: number, tlsVersion: string): void {
+    this.#handshakes.with(outcome, tlsVersion).add();
+    this.#handshakeSeconds.with(outcome).observe(durationMs / 1_000);
   }
 }
 
@@ -220,4 +214,3 @@ const UNKNOWN = "unknown";
 const BYTES = Array.from({ length: 0x100 }, (_, code) => code);
 const NO_OPCODE = 0x100;
 const ERRORS_PER_OPCODE = 0x100;
-const DEFAULT_MAX_PEER_CERTIFICATES = 1_000;

@@ -1,3 +1,5 @@
+import { Ring } from "./ring.ts";
+
 /** What waits, and for whom. */
 export interface Waiting {
   /** Who asks: an object for each connection, the same for all of its requests. */
@@ -6,10 +8,19 @@ export interface Waiting {
   readonly key: unknown;
   /** How long it will take. */
   readonly costMs: number;
+  /** How much of a turn's bytes it takes. */
+  readonly roomBytes: number;
+}
+
+/** What may go in one turn; one entry may in any case. */
+export interface TurnLimits {
+  readonly entries: number;
+  readonly bytes: number;
 }
 
 /**
- * A bounded queue that is fair between connections and between keys.
+ * A queue that is fair between connections and between keys. How much it may hold is its owner's
+ * business.
  *
  * Entries of one connection for one key are a line: first come, first served. Every second turn goes
  * by connections (round robin over them, and over the lines of each), the others by keys. So who has
@@ -20,138 +31,145 @@ export interface Waiting {
  * A turn is one entry, or as many of a line as take `TURN_MS` together: their replies leave together,
  * and sending each alone would cost a good part of a signature.
  *
- * A connection may hold as many entries as the queue has room left: one that floods it gets half,
- * and there is always room for a newcomer.
+ * Whatever it holds, a push or a turn costs the same.
  */
 export class FairQueue<Entry extends Waiting> {
-  readonly capacity: number;
-  readonly #connections = new Map<object, Group<Entry>>();
-  readonly #keys = new Map<unknown, Group<Entry>>();
+  readonly #limits: TurnLimits;
+  /** Lines by connection and key, and by key and connection: each line is in both. */
+  readonly #connections = new Ring<object, Ring<unknown, Line<Entry>>>();
+  readonly #keys = new Ring<unknown, Ring<object, Line<Entry>>>();
   #length = 0;
   #isTurnOfKeys = false;
 
-  constructor(capacity: number) {
-    this.capacity = capacity;
+  constructor(limits: TurnLimits) {
+    this.#limits = limits;
   }
 
   get length(): number {
     return this.#length;
   }
 
-  /** @returns false where there is no room; the queue is unchanged then */
-  push(entry: Entry): boolean {
-    const held = this.#connections.get(entry.connection)?.length ?? 0;
-    if (held >= this.capacity - this.#length) return false;
-    this.#lineOf(entry).entries.push(entry);
-    this.#count(entry.connection, 1);
-    return true;
+  push(entry: Entry): void {
+    this.#lineOf(entry).push(entry);
+    this.#length += 1;
   }
 
-  /** Puts an entry that was taken back, first in its line. There is always room for it. */
+  /** Puts an entry that was taken back, first in its line. */
   putBack(entry: Entry): void {
-    this.#lineOf(entry).entries.unshift(entry);
-    this.#count(entry.connection, 1);
+    this.#lineOf(entry).unshift(entry);
+    this.#length += 1;
   }
 
-  /** Takes the entries whose turn it is; none where nothing waits. */
+  /** Takes the entries whose turn it is, all of one connection and key; none where nothing waits. */
   take(): readonly Entry[] {
-    if (this.#length === 0) return [];
-    const line = this.#isTurnOfKeys ? nextLine(this.#keys) : nextLine(this.#connections);
+    const line = (this.#isTurnOfKeys ? this.#keys : this.#connections).first?.first;
+    if (line === undefined) return [];
     this.#isTurnOfKeys = !this.#isTurnOfKeys;
-    moveLast(this.#connections, line.connection, line);
-    moveLast(this.#keys, line.key, line);
-    const entries: Entry[] = [];
-    for (let costMs = 0; costMs < TURN_MS && line.entries.length > 0;) {
-      const entry = line.entries.shift()!;
-      entries.push(entry);
-      costMs += entry.costMs;
-    }
-    this.#taken(line, entries.length);
+    const { connection, key } = line.first!;
+    moveLast(this.#connections, connection, key);
+    moveLast(this.#keys, key, connection);
+    const entries = this.#takeTurn(line);
+    this.#length -= entries.length;
+    if (line.length === 0) this.#forget(connection, key);
     return entries;
   }
 
   /** Takes the entries for which `isWanted` is false. Looks at every entry. */
   sweep(isWanted: (entry: Entry) => boolean): readonly Entry[] {
     const swept: Entry[] = [];
-    for (const line of this.#lines()) {
-      const all = line.entries.all();
-      const kept = all.filter(isWanted);
-      if (kept.length === all.length) continue;
-      line.entries = new Line(kept);
-      this.#taken(line, all.length - kept.length);
-      const left = new Set(kept);
-      swept.push(...all.filter((entry) => !left.has(entry)));
-    }
+    this.#eachLine((line) => {
+      const { connection, key } = line.first!;
+      line.sweep(isWanted, swept);
+      if (line.length === 0) this.#forget(connection, key);
+    });
+    this.#length -= swept.length;
     return swept;
   }
 
-  /** Every entry, in no order. */
-  entries(): readonly Entry[] {
-    return this.#lines().flatMap((line) => line.entries.all());
+  /** Visits the first entry of every line. */
+  eachFirst(visit: (entry: Entry) => void): void {
+    this.#eachLine((line) => visit(line.first!));
   }
 
-  #lines(): readonly KeyLine<Entry>[] {
-    return [...this.#connections.values()].flatMap(({ lines }) => [...lines]);
+  #eachLine(visit: (line: Line<Entry>) => void): void {
+    this.#connections.forEach((lines) => lines.forEach(visit));
   }
 
-  #lineOf({ connection, key }: Entry): KeyLine<Entry> {
-    const ofConnection = groupOf(this.#connections, connection);
-    const known = ofConnection.byKey.get(key);
+  #takeTurn(line: Line<Entry>): readonly Entry[] {
+    const entries = [line.shift()];
+    let { costMs, roomBytes } = entries[0]!;
+    while (costMs < TURN_MS && entries.length < this.#limits.entries && line.length > 0) {
+      roomBytes += line.first!.roomBytes;
+      if (roomBytes > this.#limits.bytes) break;
+      const entry = line.shift();
+      entries.push(entry);
+      costMs += entry.costMs;
+    }
+    return entries;
+  }
+
+  #lineOf({ connection, key }: Entry): Line<Entry> {
+    const known = this.#connections.get(connection)?.get(key);
     if (known !== undefined) return known;
-    const line = { key, connection, entries: new Line<Entry>([]) };
-    ofConnection.byKey.set(key, line);
-    ofConnection.lines.add(line);
-    groupOf(this.#keys, key).lines.add(line);
+    const line = new Line<Entry>();
+    addLine(this.#connections, connection, key, line);
+    addLine(this.#keys, key, connection, line);
     return line;
   }
 
-  #count(connection: object, change: number): void {
-    this.#length += change;
-    this.#connections.get(connection)!.length += change;
-  }
-
-  /** Counts what has left a line, and forgets what is empty now. */
-  #taken(line: KeyLine<Entry>, count: number): void {
-    const { connection, key } = line;
-    this.#count(connection, -count);
-    if (line.entries.length > 0) return;
-    const ofConnection = this.#connections.get(connection)!;
-    ofConnection.lines.delete(line);
-    ofConnection.byKey.delete(key);
-    if (ofConnection.lines.size === 0) this.#connections.delete(connection);
-    const ofKey = this.#keys.get(key)!;
-    ofKey.lines.delete(line);
-    if (ofKey.lines.size === 0) this.#keys.delete(key);
+  #forget(connection: object, key: unknown): void {
+    removeLine(this.#connections, connection, key);
+    removeLine(this.#keys, key, connection);
   }
 }
 
-/** What waits of one connection for one key. It is in the group of either. */
-interface KeyLine<Entry> {
-  readonly connection: object;
-  readonly key: unknown;
-  entries: Line<Entry>;
+type Rings<Outer, Inner, Value> = Ring<Outer, Ring<Inner, Value>>;
+
+function addLine<Outer, Inner, Value>(
+  rings: Rings<Outer, Inner, Value>,
+  outer: Outer,
+  inner: Inner,
+  line: Value,
+): void {
+  let lines = rings.get(outer);
+  if (lines === undefined) rings.add(outer, lines = new Ring());
+  lines.add(inner, line);
 }
 
-/** The lines of a connection, or of a key; the first is the next to be served. */
-interface Group<Entry> {
-  readonly lines: Set<KeyLine<Entry>>;
-  /** Of a connection alone. */
-  readonly byKey: Map<unknown, KeyLine<Entry>>;
-  /** Entries in all lines; of a connection alone. */
-  length: number;
+function removeLine<Outer, Inner, Value>(
+  rings: Rings<Outer, Inner, Value>,
+  outer: Outer,
+  inner: Inner,
+): void {
+  const lines = rings.get(outer)!;
+  lines.delete(inner);
+  if (lines.size === 0) rings.delete(outer);
 }
 
-/** First come, first served; `shift` of a long array would move all the others. */
+/** The line has had its turn, and so have its connection and its key. */
+function moveLast<Outer, Inner, Value>(
+  rings: Rings<Outer, Inner, Value>,
+  outer: Outer,
+  inner: Inner,
+): void {
+  rings.moveLast(outer);
+  rings.get(outer)!.moveLast(inner);
+}
+
+/**
+ * What waits of one connection for one key: first come, first served. `shift` of a long array would
+ * move all the others.
+ */
 class Line<Entry> {
-  #entries: Entry[];
+  #entries: Entry[] = [];
   #start = 0;
-
-  constructor(entries: Entry[]) {
-    this.#entries = entries;
-  }
 
   get length(): number {
     return this.#entries.length - this.#start;
+  }
+
+  get first(): Entry | undefined {
+    return this.#entries[this.#start];
   }
 
   push(entry: Entry): void {
@@ -159,48 +177,31 @@ class Line<Entry> {
   }
 
   unshift(entry: Entry): void {
-    this.#entries = [entry, ...this.all()];
+    this.#entries = [entry, ...this.#entries.slice(this.#start)];
     this.#start = 0;
   }
 
-  shift(): Entry | undefined {
-    const entry = this.#entries[this.#start++];
+  /** There must be one. */
+  shift(): Entry {
+    const entry = this.#entries[this.#start++]!;
     if (this.#start >= COMPACT_AT && this.#start * 2 >= this.#entries.length) {
-      this.#entries = this.all();
+      this.#entries = this.#entries.slice(this.#start);
       this.#start = 0;
     }
     return entry;
   }
 
-  all(): Entry[] {
-    return this.#entries.slice(this.#start);
+  /** Moves the entries for which `isWanted` is false. */
+  sweep(isWanted: (entry: Entry) => boolean, swept: Entry[]): void {
+    let end = this.#start;
+    for (let at = this.#start; at < this.#entries.length; at++) {
+      const entry = this.#entries[at]!;
+      if (isWanted(entry)) this.#entries[end++] = entry;
+      else swept.push(entry);
+    }
+    this.#entries.length = end;
   }
 }
 
 const TURN_MS = 1;
 const COMPACT_AT = 32;
-
-function groupOf<Id, Entry>(groups: Map<Id, Group<Entry>>, id: Id): Group<Entry> {
-  let group = groups.get(id);
-  if (group === undefined) {
-    group = { lines: new Set(), byKey: new Map(), length: 0 };
-    groups.set(id, group);
-  }
-  return group;
-}
-
-/** The first line of the first group; there is one. */
-function nextLine<Entry>(groups: ReadonlyMap<unknown, Group<Entry>>): KeyLine<Entry> {
-  const [group] = groups.values();
-  const [line] = group!.lines;
-  return line!;
-}
-
-/** A line has had its turn, and so has its group. */
-function moveLast<Id, Entry>(groups: Map<Id, Group<Entry>>, id: Id, line: KeyLine<Entry>): void {
-  const group = groups.get(id)!;
-  groups.delete(id);
-  groups.set(id, group);
-  group.lines.delete(line);
-  group.lines.add(line);
-}

@@ -22,7 +22,7 @@ export class Asker<Answers extends Questions> {
   constructor(channel: Channel) {
     this.#channel = channel;
     channel.on("message", (message) => {
-      const { answer } = message as { readonly answer?: Answer };
+      const answer = (message as { readonly answer?: Answer } | null | undefined)?.answer;
       if (answer === undefined) return;
       const waiting = this.#waiting.get(answer.id);
       this.#waiting.delete(answer.id);
@@ -32,8 +32,9 @@ export class Asker<Answers extends Questions> {
   }
 
   /**
+   * @param timeoutMs more than a timer takes, some 24 days, is as much as that
    * @throws Error with the message of what the other thread threw, or when it has ended, or has not
-   *   answered in time
+   *   answered in time; DOMException for what cannot be sent. All of them are rejections
    */
   ask<Name extends keyof Answers & string>(
     name: Name,
@@ -43,12 +44,16 @@ export class Asker<Answers extends Questions> {
     if (this.#ended !== undefined) return Promise.reject(new Error(this.#ended));
     const id = this.#nextId++;
     const waiting = Promise.withResolvers<unknown>();
+    try {
+      this.#channel.postMessage({ question: { id, name, asked } satisfies Question });
+    } catch (thrown) {
+      return Promise.reject(thrown);
+    }
     this.#waiting.set(id, waiting);
-    this.#channel.postMessage({ question: { id, name, asked } satisfies Question });
     const timer = timeoutMs === Infinity ? undefined : setTimeout(() => {
       this.#waiting.delete(id);
       waiting.reject(new Error(`the thread did not answer within ${timeoutMs / 1_000} s`));
-    }, timeoutMs);
+    }, Math.min(timeoutMs, MAX_TIMER_MS));
     return waiting.promise.finally(() => clearTimeout(timer)) as never;
   }
 
@@ -66,16 +71,15 @@ export function answerQuestions<Answers extends Questions>(
   answers: Answers,
 ): void {
   channel.on("message", async (message) => {
-    const { question } = message as { readonly question?: Question };
+    const question = (message as { readonly question?: Question } | null | undefined)?.question;
     if (question === undefined) return;
     const { id } = question;
-    let answer: Answer;
+    const post = (answer: Answer) => channel.postMessage({ answer });
     try {
-      answer = { id, value: await answers[question.name]!(question.asked as never) };
-    } catch (thrown) {
-      answer = { id, error: messageOf(thrown) };
+      post({ id, value: await answers[question.name]!(question.asked as never) });
+    } catch (thrown) { // an answer that cannot be sent, too
+      post({ id, error: messageOf(thrown) });
     }
-    channel.postMessage({ answer });
   });
 }
 
@@ -88,3 +92,6 @@ interface Question {
 type Answer =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: string };
+
+/** Longer timers fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;

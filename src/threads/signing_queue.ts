@@ -1,24 +1,23 @@
-import type { MessagePort } from "node:worker_threads";
 import { checkFit } from "../crypto/check_fit.ts";
 import type { PrivateKey } from "../crypto/engine.ts";
 import type { Scheme } from "../crypto/scheme.ts";
 import { KeylessError } from "../errors/errors.ts";
-import {
-  type Batch,
-  decodeReplies,
-  encodeRequests,
-  type ThreadReply,
-  type ThreadRequest,
-} from "./batch.ts";
+import { Admission, type AdmissionLimits } from "./admission.ts";
 import { FairQueue } from "./fair_queue.ts";
-import type { ThreadUser } from "./signing_threads.ts";
+import { LoopTurns } from "./loop_turns.ts";
+import { SharedCounters } from "./shared_counters.ts";
+import { Signals } from "./signals.ts";
+import { SIGNING_COUNTERS, type SigningMemory } from "./signing_memory.ts";
+import { roomFor, type ThreadReply, type ThreadRequest, TURN_LIMITS } from "./turns.ts";
 
-/** Whose request it is, and how long it is wanted. */
+/** Whose request it is, how long it is wanted, and what it holds meanwhile. */
 export interface SigningContext {
   /** On the clock of `performance.now()`; Infinity where there is none. */
   readonly deadlineMs: number;
   /** One for each connection: it is also what connections are told apart by. */
   readonly signal: AbortSignal;
+  /** What memory it holds until it is answered; that of its bytes alone where it is left out. */
+  readonly heldBytes?: number;
 }
 
 /** Why requests were not carried out: no room, too late, the connection gone. */
@@ -26,12 +25,14 @@ export const SHED_REASONS = ["full", "deadline", "closed"] as const;
 export type ShedReason = (typeof SHED_REASONS)[number];
 
 export interface SigningLoad {
-  /** Requests that wait here, and those that threads have. */
+  /** Requests that wait here, and those that threads have of it. */
   readonly waiting: number;
   readonly atThreads: number;
   /** How long the oldest has waited here; 0 where none does. */
   readonly oldestMs: number;
-  /** Threads that have something to do, of those that run. */
+  /** The most requests that were outstanding at once, over all event loops. */
+  readonly largest: number;
+  /** Threads that have something to do, of any event loop, of those that run. */
   readonly busy: number;
   readonly threads: number;
   readonly shed: Readonly<Record<ShedReason, number>>;
@@ -40,19 +41,32 @@ export interface SigningLoad {
 /**
  * An event loop's queue before the signing threads.
  *
- * Requests wait here, where the queue is fair, and a thread holds only so many that it does not run
- * out of work before the next come. Requests that became ready together travel together.
+ * Requests wait here, where the queue is fair, and threads have only so many that they do not run out
+ * of work before the next come. Requests that became ready together travel together.
  */
-export class SigningQueue implements ThreadUser {
-  readonly #queue: FairQueue<Entry>;
-  readonly #threads = new Map<number, Thread>();
+export class SigningQueue {
+  /** The longest bytes that a request may have: any block or digest, not any message of Ed25519. */
+  readonly maxBytes = TURN_LIMITS.bytes;
+  readonly #queue = new FairQueue<Entry>(TURN_LIMITS);
+  readonly #signals: Signals;
+  readonly #admission: Admission;
+  readonly #turns: LoopTurns<Entry>;
   readonly #shed = { full: 0, deadline: 0, closed: 0 };
   #isFillQueued = false;
   #isClosed = false;
   #sweep: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(options: { readonly capacity?: number } = {}) {
-    this.#queue = new FairQueue(options.capacity ?? DEFAULT_CAPACITY);
+  /**
+   * @param loop this event loop's place in the memory; whoever had it before has ended
+   * @param limits of all event loops together
+   */
+  constructor(memory: SigningMemory, loop: number, limits: AdmissionLimits = DEFAULT_LIMITS) {
+    const counters = new SharedCounters(SIGNING_COUNTERS, memory.counters, loop);
+    counters.clear();
+    this.#signals = new Signals(memory);
+    this.#admission = new Admission(limits, counters);
+    this.#turns = new LoopTurns(memory, loop, counters, () => this.#rung());
+    this.#turns.listen();
   }
 
   /**
@@ -61,10 +75,11 @@ export class SigningQueue implements ThreadUser {
    * A request that a thread has is always waited for, so the key is not in use when this settles.
    *
    * @param key of the libcrypto engine
+   * @param bytes copied; at most `maxBytes`
    * @param costMs what such an operation takes
    * @returns a fresh buffer
-   * @throws KeylessError "SIGN_REFUSED", "SIGN_FAILED"; unsigned: "QUEUE_FULL" at once, "DEADLINE",
-   *   "ABORTED". All but "QUEUE_FULL" and "SIGN_REFUSED" come as rejections
+   * @throws KeylessError at once: "SIGN_REFUSED"; "QUEUE_FULL"; "ABORTED" after `close`. As rejections:
+   *   "SIGN_REFUSED", "SIGN_FAILED"; unsigned: "DEADLINE", "ABORTED"
    */
   sign(
     key: PrivateKey,
@@ -74,42 +89,48 @@ export class SigningQueue implements ThreadUser {
     context: SigningContext,
   ): Promise<Uint8Array> {
     checkFit(key.info, scheme, bytes);
+    if (bytes.length > this.maxBytes) {
+      throw new KeylessError("SIGN_REFUSED", `signing threads take ${this.maxBytes} bytes at most`);
+    }
+    if (this.#isClosed) throw SHED_ERRORS.closed();
+    const { signal, heldBytes = bytes.length } = context;
+    if (!this.#admission.admit(signal, heldBytes)) {
+      this.#shed.full += 1;
+      throw SHED_ERRORS.full();
+    }
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
     const address = key.handle as number;
-    const entry: Entry = {
-      connection: context.signal,
+    const request = { address, bits: key.info.bits, scheme, bytes: bytes.slice() };
+    this.#queue.push({
+      connection: signal,
       key: address,
-      request: { address, bits: key.info.bits, scheme, bytes },
       costMs,
-      context,
+      roomBytes: roomFor(request),
+      request,
+      heldBytes,
+      deadlineMs: context.deadlineMs,
       sinceMs: performance.now(),
       resolve,
       reject,
       isRetried: false,
-    };
-    if (!this.#queue.push(entry)) {
-      this.#shed.full += 1;
-      throw new KeylessError("QUEUE_FULL", "too many requests wait for a signing thread");
-    }
+    });
     this.#fillSoon();
-    this.#sweep ??= setTimeout(() => this.#sweepNow(), SWEEP_EVERY_MS);
+    this.#sweepIn(SWEEP_EVERY_MS);
     return promise;
   }
 
-  /** Looks at every request that waits: to be asked for now and then. */
+  /** Looks at every connection and key that is waited for: to be asked for now and then. */
   load(): SigningLoad {
-    const threads = [...this.#threads.values()];
     const nowMs = performance.now();
-    const oldest = this.#queue.entries().reduce(
-      (least, { sinceMs }) => Math.min(least, sinceMs),
-      nowMs,
-    );
+    let oldestMs = nowMs;
+    this.#queue.eachFirst(({ sinceMs }) => oldestMs = Math.min(oldestMs, sinceMs));
     return {
       waiting: this.#queue.length,
-      atThreads: threads.reduce((sum, { held }) => sum + held.length, 0),
-      oldestMs: nowMs - oldest,
-      busy: threads.filter(({ held }) => held.length > 0).length,
-      threads: threads.length,
+      atThreads: this.#turns.length,
+      oldestMs: nowMs - oldestMs,
+      largest: this.#admission.largest,
+      busy: this.#signals.busy,
+      threads: this.#signals.running,
       shed: { ...this.#shed },
     };
   }
@@ -118,38 +139,33 @@ export class SigningQueue implements ThreadUser {
   close(): void {
     this.#isClosed = true;
     this.#sweepNow();
+    if (this.#turns.length === 0) this.#turns.close();
   }
 
-  threadStarted(id: number, port: MessagePort): void {
-    const thread: Thread = { port, held: [], heldMs: 0 };
-    this.#threads.set(id, thread);
-    port.on("message", (batch: Batch) => this.#replied(thread, batch));
-    this.#fillSoon();
+  /** Turns have returned, or there are more or fewer threads. */
+  #rung(): void {
+    const { answered, lost } = this.#turns.collect();
+    for (const entry of lost.toReversed()) this.#retry(entry);
+    this.#fill(); // before anything else: threads may be idle
+    for (const [entry, reply] of answered) this.#settle(entry, reply);
+    if (this.#isClosed && this.#turns.length === 0) this.#turns.close();
   }
 
-  /** Tries what the thread had on another one, once: a request may be what it died of. */
-  threadEnded(id: number): void {
-    const thread = this.#threads.get(id);
-    if (thread === undefined) return;
-    this.#threads.delete(id);
-    thread.port.close();
-    // taken away: a reply that is still on its way must not be given to what comes after
-    for (const entry of thread.held.splice(0).reverse()) {
-      if (entry.isRetried || this.#isClosed) entry.reject(threadLost());
-      else {
-        entry.isRetried = true;
-        this.#queue.putBack(entry);
-      }
+  /** Tries what a thread had when it ended on another, once: it may be what the thread died of. */
+  #retry(entry: Entry): void {
+    if (entry.isRetried || this.#isClosed) {
+      this.#release(entry);
+      entry.reject(threadLost());
+    } else {
+      entry.isRetried = true;
+      this.#queue.putBack(entry);
     }
-    this.#fillSoon();
   }
 
-  #replied(thread: Thread, batch: Batch): void {
-    const replies = decodeReplies(batch);
-    const answered = thread.held.splice(0, replies.length);
-    for (const { costMs } of answered) thread.heldMs -= costMs;
-    this.#fill(); // before anything else: the thread may be idle
-    for (const [index, entry] of answered.entries()) settle(entry, replies[index]!);
+  #settle(entry: Entry, { outcome, bytes }: ThreadReply): void {
+    this.#release(entry);
+    if (outcome === "made") entry.resolve(bytes);
+    else entry.reject(new KeylessError(outcome, new TextDecoder().decode(bytes)));
   }
 
   /** After all that the connection has read: they travel together. */
@@ -162,30 +178,15 @@ export class SigningQueue implements ThreadUser {
     });
   }
 
-  /** Gives threads what they have room for, those with the least first. */
+  /** Hands out as much as threads need. */
   #fill(): void {
     const nowMs = performance.now();
-    for (let thread = this.#idlest(); thread !== undefined; thread = this.#idlest()) {
+    while (this.#turns.hasRoom) {
       const turn = this.#queue.take();
       if (turn.length === 0) break;
-      const entries = turn.filter((entry) => !this.#refuses(entry, nowMs));
-      if (entries.length === 0) continue;
-      thread.held.push(...entries);
-      for (const { costMs } of entries) thread.heldMs += costMs;
-      thread.port.postMessage(encodeRequests(entries.map(({ request }) => request)));
+      const wanted = turn.filter((entry) => !this.#refuses(entry, nowMs));
+      if (wanted.length > 0) this.#turns.give(wanted);
     }
-  }
-
-  /** The thread with the least to do, if it has room. */
-  #idlest(): Thread | undefined {
-    let idlest: Thread | undefined;
-    for (const thread of this.#threads.values()) {
-      if (idlest === undefined || thread.heldMs < idlest.heldMs) idlest = thread;
-    }
-    if (idlest === undefined) return undefined;
-    const { held, heldMs } = idlest;
-    const hasRoom = heldMs < BUSY_MS || (held.length < 2 && heldMs < LONG_MS);
-    return hasRoom ? idlest : undefined;
   }
 
   /** Rejects a request that nobody wants any more. */
@@ -193,50 +194,53 @@ export class SigningQueue implements ThreadUser {
     const reason = this.#unwanted(entry, nowMs);
     if (reason === undefined) return false;
     this.#shed[reason] += 1;
+    this.#release(entry);
     entry.reject(SHED_ERRORS[reason](nowMs - entry.sinceMs));
     return true;
   }
 
-  #unwanted({ context }: Entry, nowMs: number): "closed" | "deadline" | undefined {
-    if (this.#isClosed || context.signal.aborted) return "closed";
-    return nowMs >= context.deadlineMs ? "deadline" : undefined;
+  #unwanted({ connection, deadlineMs }: Entry, nowMs: number): "closed" | "deadline" | undefined {
+    if (this.#isClosed || connection.aborted) return "closed";
+    return nowMs >= deadlineMs ? "deadline" : undefined;
   }
 
+  #release({ connection, heldBytes }: Entry): void {
+    this.#admission.release(connection, heldBytes);
+  }
+
+  /** Gives up what nobody wants any more: here, and what no thread has begun. */
   #sweepNow(): void {
     clearTimeout(this.#sweep);
     this.#sweep = undefined;
     const nowMs = performance.now();
     const isWanted = (entry: Entry) => this.#unwanted(entry, nowMs) === undefined;
     for (const entry of this.#queue.sweep(isWanted)) this.#refuses(entry, nowMs);
-    if (this.#queue.length > 0) {
-      this.#sweep = setTimeout(() => this.#sweepNow(), SWEEP_EVERY_MS);
+    for (const entry of this.#turns.withdraw(isWanted).toReversed()) {
+      if (!this.#refuses(entry, nowMs)) this.#queue.putBack(entry);
     }
+    this.#fill();
+    const tookMs = performance.now() - nowMs;
+    this.#sweepIn(Math.max(SWEEP_EVERY_MS, tookMs * SWEEP_REST));
+  }
+
+  #sweepIn(delayMs: number): void {
+    if (this.#queue.length === 0 && this.#turns.length === 0) return;
+    this.#sweep ??= setTimeout(() => this.#sweepNow(), delayMs);
   }
 }
 
 interface Entry {
-  readonly connection: object;
+  readonly connection: AbortSignal;
   readonly key: number;
-  readonly request: ThreadRequest;
   readonly costMs: number;
-  readonly context: SigningContext;
+  readonly roomBytes: number;
+  readonly request: ThreadRequest;
+  readonly heldBytes: number;
+  readonly deadlineMs: number;
   readonly sinceMs: number;
   readonly resolve: (made: Uint8Array) => void;
   readonly reject: (error: KeylessError) => void;
   isRetried: boolean;
-}
-
-interface Thread {
-  readonly port: MessagePort;
-  /** In the order in which it answers. */
-  readonly held: Entry[];
-  /** What they take together. */
-  heldMs: number;
-}
-
-function settle({ resolve, reject }: Entry, { outcome, bytes }: ThreadReply): void {
-  if (outcome === "made") resolve(bytes);
-  else reject(new KeylessError(outcome, new TextDecoder().decode(bytes)));
 }
 
 function threadLost(): KeylessError {
@@ -244,20 +248,19 @@ function threadLost(): KeylessError {
 }
 
 const SHED_ERRORS = {
+  full: () => new KeylessError("QUEUE_FULL", "too many requests wait for a signing thread"),
   closed: () => new KeylessError("ABORTED", "nobody waits for the answer any more"),
   deadline: (waitedMs: number) =>
     new KeylessError(
       "DEADLINE",
       `it waited ${Math.round(waitedMs)} ms for a signing thread, longer than sign_timeout allows`,
     ),
-};
+} as const satisfies Record<ShedReason, (waitedMs: number) => KeylessError>;
 
-const DEFAULT_CAPACITY = 32_768;
-
-/** A thread that has so much to do gets no more: the next comes in time. */
-const BUSY_MS = 1.5;
-/** It gets a second request beside one that takes less than this: it would wait for it otherwise. */
-const LONG_MS = 20;
+/** Some 30 s of RSA-2048 on one core; twice what so many requests of usual length hold. */
+const DEFAULT_LIMITS: AdmissionLimits = { requests: 32_768, bytes: 67_108_864 };
 
 /** A deadline is kept to within this. */
 const SWEEP_EVERY_MS = 100;
+/** After a sweep that took long, the rest of the event loop has its turn for so many times as long. */
+const SWEEP_REST = 20;

@@ -1,21 +1,21 @@
-/** What a signing thread runs. A channel comes from each event loop; see `SigningThreads`. */
+/** What a signing thread runs: turns of all event loops, until it is told to stop. */
 import process from "node:process";
-import { type MessagePort, parentPort } from "node:worker_threads";
+import { workerData } from "node:worker_threads";
 import { LibcryptoEngine } from "../crypto/libcrypto_engine.ts";
 import { SCHEMES } from "../crypto/scheme.ts";
 import { KeylessError, messageOf } from "../errors/errors.ts";
 import { openLibcrypto } from "../runtime/libcrypto.ts";
 import { lowerThreadPriority } from "../runtime/process.ts";
-import {
-  type Batch,
-  decodeRequests,
-  encodeReplies,
-  type ThreadReply,
-  type ThreadRequest,
-} from "./batch.ts";
+import { Signals, THREAD_STATE } from "./signals.ts";
+import type { SigningMemory } from "./signing_memory.ts";
+import { type TakenTurn, TurnTaker } from "./turn_taker.ts";
+import { type ThreadReply, type ThreadRequest, Turns } from "./turns.ts";
 
-/** What the thread is told by the one that has started it. */
-export type ThreadOrder = { readonly port: MessagePort } | { readonly stop: true };
+/** What a signing thread is given. */
+export interface SigningThreadData {
+  readonly memory: SigningMemory;
+  readonly place: number;
+}
 
 /**
  * Above the event loops, which answer fast operations, and below what would starve it: at 10 a
@@ -23,18 +23,32 @@ export type ThreadOrder = { readonly port: MessagePort } | { readonly stop: true
  */
 const NICENESS = 10;
 
+const { memory, place } = workerData as SigningThreadData;
 const engine = new LibcryptoEngine(openLibcrypto());
 lowerThreadPriority(NICENESS);
+work();
+process.exit(0); // of this thread alone
 
-parentPort!.on("message", (order: ThreadOrder) => {
-  if ("port" in order) return serve(order.port);
-  process.exit(0); // of this thread alone
-});
+function work(): void {
+  const signals = new Signals(memory);
+  const turns = new Turns(memory);
+  const taker = new TurnTaker(memory, place);
+  while (!signals.isStopping) {
+    const taken = taker.take() ?? takeIdly(signals, taker);
+    if (taken === undefined) continue;
+    turns.carryOut(taken.turn, place, answer);
+    signals.ringLoop(taken.loop);
+  }
+}
 
-function serve(port: MessagePort): void {
-  port.on("message", (batch: Batch) => {
-    port.postMessage(encodeReplies(decodeRequests(batch).map(answer)));
-  });
+/** Looks once more when loops can see that the thread is idle, then waits until one of them rings. */
+function takeIdly(signals: Signals, taker: TurnTaker): TakenTurn | undefined {
+  const bell = signals.threadBell(place);
+  signals.setThread(place, THREAD_STATE.IDLE);
+  const taken = taker.take();
+  if (taken === undefined && !signals.isStopping) signals.waitForThreadBell(bell);
+  signals.setThread(place, THREAD_STATE.BUSY);
+  return taken;
 }
 
 function answer({ address, bits, scheme, bytes }: ThreadRequest): ThreadReply {

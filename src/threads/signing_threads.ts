@@ -1,42 +1,40 @@
-import { availableParallelism } from "node:os";
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import type { ThreadOrder } from "./signing_thread.ts";
+import { Worker } from "node:worker_threads";
+import { SharedCounters } from "./shared_counters.ts";
+import { Signals, THREAD_STATE } from "./signals.ts";
+import { SIGNING_COUNTERS, type SigningMemory } from "./signing_memory.ts";
+import type { SigningThreadData } from "./signing_thread.ts";
+import { TURN, Turns } from "./turns.ts";
 import { WorkerSet } from "./worker_set.ts";
 
-/** An event loop's side of the signing threads: told when a thread comes or goes. */
-export interface ThreadUser {
-  /** Owns the port: it leads to the thread, which takes batches and answers them in order. */
-  threadStarted(id: number, port: MessagePort): void;
-  /** What the thread had not answered never will be; it uses no key any more. */
-  threadEnded(id: number): void;
-}
-
 export interface SigningThreadsOptions {
-  readonly count?: number;
   /** Told when a thread has died, and is replaced. */
   readonly onDeath?: ((why: string) => void) | undefined;
-  readonly startWorker?: () => Worker;
+  readonly startWorker?: (data: SigningThreadData) => Worker;
 }
 
 /**
- * Threads that compute with keys of this process, by their addresses. There is a channel from every
- * user to every thread. A thread that dies is replaced.
+ * Threads that compute with keys of this process, by their addresses, for all event loops that have
+ * a `SigningQueue` over the same memory. A thread that dies is replaced.
  */
 export class SigningThreads {
-  readonly #users: ThreadUser[] = [];
+  /** What event loops make their queues over. */
+  readonly memory: SigningMemory;
+  readonly #signals: Signals;
+  readonly #turns: Turns;
   readonly #set: WorkerSet;
 
-  constructor(options: SigningThreadsOptions = {}) {
+  /** Starts as many threads as the memory is made for. */
+  constructor(memory: SigningMemory, options: SigningThreadsOptions = {}) {
+    this.memory = memory;
+    this.#signals = new Signals(memory);
+    this.#turns = new Turns(memory);
+    const { startWorker = startSigningThread, onDeath } = options;
     this.#set = new WorkerSet({
-      count: options.count ?? availableParallelism(),
-      start: options.startWorker ?? startSigningThread,
-      onStart: (id, worker) => {
-        for (const user of this.#users) connect(user, id, worker);
-      },
-      onEnd: (id) => {
-        for (const user of this.#users) user.threadEnded(id);
-      },
-      onDeath: options.onDeath,
+      count: memory.threads,
+      start: (place) => startWorker({ memory, place }),
+      onStart: (_id, _worker, place) => this.#started(place),
+      onEnd: (_id, place) => this.#ended(place),
+      onDeath,
     });
   }
 
@@ -45,37 +43,39 @@ export class SigningThreads {
     return { threads: this.#set.workers.size, deaths: this.#set.deaths };
   }
 
-  /** From here on the user has a channel to every thread. */
-  attach(user: ThreadUser): void {
-    this.#users.push(user);
-    for (const [id, worker] of this.#set.workers) connect(user, id, worker);
-  }
-
-  /** The user is gone, and with it its ends of the channels. */
-  detach(user: ThreadUser): void {
-    this.#users.splice(this.#users.indexOf(user), 1);
+  /** An event loop has ended without closing its queue: nothing is signed for it any more. */
+  loopEnded(loop: number): void {
+    const first = loop * this.#turns.each;
+    for (let turn = first; turn < first + this.#turns.each; turn++) {
+      this.#turns.change(turn, TURN.READY, TURN.FREE);
+    }
+    new SharedCounters(SIGNING_COUNTERS, this.memory.counters, loop).clear();
   }
 
   /**
-   * Ends the threads: each after the batch in its hands, so that no key is in use when this resolves.
+   * Ends the threads: each after the turn in its hands, so that no key is in use when this resolves.
    * What waits behind it is not answered.
    */
   stop(): Promise<void> {
-    return this.#set.stop((worker) => order(worker, { stop: true }));
+    this.#signals.stopThreads();
+    return this.#set.stop(() => {});
+  }
+
+  /** Loops hand out as much as there are threads. */
+  #started(place: number): void {
+    this.#signals.setThread(place, THREAD_STATE.BUSY); // it looks for work by itself
+    this.#signals.ringLoops();
+  }
+
+  #ended(place: number): void {
+    this.#signals.setThread(place, THREAD_STATE.ABSENT);
+    this.#turns.lose(place);
+    this.#signals.ringLoops();
+    while (this.#signals.callThread()); // it may have been called for a turn, and not heard it
   }
 }
 
 /** The executable holds the thread's file beside the program (`scripts/build.sh`). */
-function startSigningThread(): Worker {
-  return new Worker(new URL("./signing_thread.ts", import.meta.url));
-}
-
-function connect(user: ThreadUser, id: number, worker: Worker): void {
-  const { port1, port2 } = new MessageChannel();
-  order(worker, { port: port1 }, [port1]);
-  user.threadStarted(id, port2);
-}
-
-function order(worker: Worker, what: ThreadOrder, transfer: readonly MessagePort[] = []): void {
-  worker.postMessage(what, transfer);
+function startSigningThread(workerData: SigningThreadData): Worker {
+  return new Worker(new URL("./signing_thread.ts", import.meta.url), { workerData });
 }

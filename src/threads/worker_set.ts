@@ -3,13 +3,13 @@ import { messageOf } from "../errors/errors.ts";
 
 export interface WorkerSetOptions {
   readonly count: number;
-  /** Starts the worker of a place; called again for its replacement. */
+  /** Starts the worker of a place; called again for its replacement. Where it throws, too. */
   readonly start: (place: number) => Worker;
   /** A worker runs from here on; `id` is never used again. */
   readonly onStart?: (id: number, worker: Worker, place: number) => void;
   /** It runs no more, and its sockets are closed. */
   readonly onEnd?: (id: number, place: number) => void;
-  /** It has ended though nobody wanted it to, and is replaced `delayMs` later. */
+  /** It has ended though nobody wanted it to, or did not start; it is replaced `delayMs` later. */
   readonly onDeath?: ((why: string, delayMs: number, place: number) => void) | undefined;
 }
 
@@ -21,10 +21,10 @@ export class WorkerSet {
   readonly #options: WorkerSetOptions;
   readonly #workers = new Map<number, Worker>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  readonly #emptied = Promise.withResolvers<void>();
   #nextId = 0;
   #deaths = 0;
   #isStopping = false;
-  #emptied: (() => void) | undefined;
 
   constructor(options: WorkerSetOptions) {
     this.#options = options;
@@ -42,32 +42,41 @@ export class WorkerSet {
   }
 
   /**
-   * Asks each worker to end, and waits until all have; none is replaced from here on.
+   * Asks each worker to end, and waits until all have; none is replaced from here on. What is called
+   * again waits as well, and asks nobody.
    *
    * @param end asks one; it may be called for a worker that is ending already
    */
-  async stop(end: (worker: Worker) => void): Promise<void> {
-    this.#isStopping = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-    if (this.#workers.size === 0) return;
-    const emptied = new Promise<void>((resolve) => this.#emptied = resolve);
-    for (const worker of this.#workers.values()) end(worker);
-    await emptied;
+  stop(end: (worker: Worker) => void): Promise<void> {
+    if (!this.#isStopping) {
+      this.#isStopping = true;
+      for (const timer of this.#timers) clearTimeout(timer);
+      for (const worker of this.#workers.values()) end(worker);
+      if (this.#workers.size === 0) this.#emptied.resolve();
+    }
+    return this.#emptied.promise;
   }
 
   #start(place: number, delayMs: number): void {
     const id = this.#nextId++;
     const startedMs = performance.now();
     const { start, onStart, onEnd } = this.#options;
-    const worker = start(place);
-    let why = "it ended";
+    let worker: Worker;
+    try {
+      worker = start(place);
+    } catch (thrown) { // the system has no thread left
+      return this.#replace(place, 0, delayMs, messageOf(thrown));
+    }
+    let why: string | undefined;
     this.#workers.set(id, worker);
     worker.on("error", (error) => why = messageOf(error)); // on Bun it would end the process
-    worker.once("exit", () => {
+    worker.once("exit", (code) => {
       this.#workers.delete(id);
       onEnd?.(id, place);
-      if (!this.#isStopping) this.#replace(place, performance.now() - startedMs, delayMs, why);
-      else if (this.#workers.size === 0) this.#emptied?.();
+      if (!this.#isStopping) {
+        why ??= `it ended with exit code ${code}`;
+        this.#replace(place, performance.now() - startedMs, delayMs, why);
+      } else if (this.#workers.size === 0) this.#emptied.resolve();
     });
     onStart?.(id, worker, place);
   }

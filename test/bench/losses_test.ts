@@ -46,6 +46,47 @@ describe("connections that are lost", () => {
     assert.deepEqual(errors.map(({ exitCode }) => exitCode), [3]);
   });
 
+  test("the time in which a target that is gone was looked for is not measured", SLOW, async () => {
+    await using server = await startFakeServer(pki, echo);
+    const load = { threads: 2, connections: 4, inFlight: 200, ratePerSecond: 2_000 };
+    const changes = { ...load, durationMs: 60_000 };
+    const startedMs = performance.now();
+    const running = run(benchPlan(pki, server.port, changes));
+    await server.received(600);
+    await server.close();
+    const goneMs = performance.now();
+    const { result } = await running;
+    assertAddsUp(result);
+    assert.ok(performance.now() - goneMs > 1_900, "it was looked for");
+    assert.ok(result.elapsedMs < goneMs - startedMs + 1_000, `${result.elapsedMs} ms`);
+    const whole = result.series.reduce((sum, { spanSeconds }) => sum + spanSeconds, 0);
+    assert.ok(Math.abs(whole - result.elapsedMs / 1_000) < 0.2, `${whole} s`);
+    assert.ok(result.totals.dropped < 1_000, `${result.totals.dropped}, of the last moment alone`);
+  });
+
+  test("an open loop drops what is due while there is no connection", SLOW, async () => {
+    let count = 0;
+    let closedMs = 0;
+    await using server = await startFakeServer(pki, (request, peer) => {
+      if (++count === 100) {
+        closedMs = performance.now();
+        for (const each of server.peers) each.socket.destroy();
+      } else echo(request, peer);
+    }, {
+      // the first three are the probe's and those of the start
+      onConnect: (peer) =>
+        void (closedMs > 0 && performance.now() < closedMs + 300 && peer.socket.destroy()),
+    });
+    const changes = { ratePerSecond: 1_000, durationMs: 1_000, inFlight: 200 };
+    const { result } = await run(benchPlan(pki, server.port, changes));
+    assertAddsUp(result);
+    const { sent, dropped } = result.totals;
+    assert.equal(sent + dropped, 1_000);
+    assert.ok(dropped > 40, `${dropped} dropped: the first new connection took 50 ms at least`);
+    assert.equal(result.operations[0]!.dropped, dropped);
+    assert.ok(Math.abs(result.elapsedMs - 1_000) < 5, `${result.elapsedMs} ms: the gap counts`);
+  });
+
   test("answers that are not the protocol's end their connection", SLOW, async () => {
     let count = 0;
     const { result } = await bench(pki, (request, peer) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { bench, countFrom, received } from "../support/bench_fixture.ts";
+import { bench, countFrom, ed25519Key, received, signer } from "../support/bench_fixture.ts";
 import { echo, type Script } from "../support/fake_server.ts";
 import { SLOW } from "../support/ping_fixture.ts";
 import { TestPki } from "../support/test_server.ts";
@@ -57,7 +57,50 @@ describe("an open loop", () => {
     }, { ratePerSecond: 100, durationMs: 500, timeoutMs: 1_500, connections: 2, inFlight: 3 });
     const { sent, dropped, lost } = result.totals;
     assert.deepEqual({ sent, dropped, lost }, { sent: 6, dropped: 44, lost: 6 });
+    assert.equal(result.series.reduce((sum, { errors }) => sum + errors, 0), 44);
     assert.equal(received(server), 6);
+  });
+
+  test(
+    "drops each operation by its weight, and goes on as soon as there is room",
+    SLOW,
+    async () => {
+      let isHeld = false;
+      const held: (() => void)[] = [];
+      const { key, privateKey } = ed25519Key();
+      const operations = [
+        { name: "ping", weight: 3, keys: [] },
+        { name: "ed25519", weight: 1, keys: [key] },
+      ] as const;
+      const answer = signer(privateKey);
+      let count = 0;
+      const { result } = await bench(pki, (request, peer) => {
+        if (++count === 20) {
+          isHeld = true;
+          setTimeout(() => {
+            isHeld = false;
+            held.forEach((answerOne) => answerOne());
+          }, 300);
+        }
+        if (isHeld) held.push(() => answer(request, peer));
+        else answer(request, peer);
+      }, { operations, ratePerSecond: 400, durationMs: 1_000, connections: 3, inFlight: 2 });
+      assert.equal(held.length, 6, "as many as may be outstanding");
+      const [pings, signatures] = result.operations;
+      assert.equal(pings!.sent + pings!.dropped, 300);
+      assert.equal(signatures!.sent + signatures!.dropped, 100);
+      assert.ok(signatures!.dropped >= 20, `${signatures!.dropped} dropped`);
+      assert.ok(signatures!.answered >= 10, `${signatures!.answered} answered`);
+      assert.equal(result.totals.dropped, pings!.dropped + signatures!.dropped);
+    },
+  );
+
+  test("shares its requests out over its connections", SLOW, async () => {
+    const changes = { ratePerSecond: 500, durationMs: 1_000, connections: 10, inFlight: 50 };
+    const { server } = await bench(pki, echo, changes);
+    const counts = server.peers.slice(1).map(({ requests }) => requests.length);
+    assert.equal(counts.length, 10);
+    for (const each of counts) assert.ok(each >= 30 && each <= 70, counts.join());
   });
 
   test("climbs to its rate before it measures", SLOW, async () => {

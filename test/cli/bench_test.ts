@@ -100,7 +100,7 @@ describe("keyless bench", () => {
       await server.close();
       const { code, stdout, stderr } = await running;
       assert.equal(code, 3);
-      assert.match(stdout, / answered, .* failed/);
+      assert.match(stdout, / answered\n.* failed/);
       assert.match(stderr, /^keyless bench: 127\.0\.0\.1:\d+: connection refused.*\n$/);
     },
   );

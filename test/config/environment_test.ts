@@ -150,21 +150,6 @@ describe("secrets", () => {
   });
 });
 
-describe("a setting of a later version", () => {
-  for (
-    const [text, warned] of [
-      ["sign_retry_count: 1", true],
-      ["sign_retry_count: 0", false],
-    ] as const
-  ) {
-    test(`${text} ${warned ? "warns once" : "says nothing"}`, () => {
-      const { warnings } = load({}, {}, text);
-      assert.equal(warnings.length, warned ? 1 : 0);
-      if (warned) assert.match(warnings[0] ?? "", /^f:1:\d+: [a-z_]+: this version does not /);
-    });
-  }
-});
-
 describe("port off", () => {
   test("is fine beside a UNIX socket", () => {
     assert.equal(load({}, { port: "off", unix_socket: "/run/x" }).settings.port, "off");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import type { Engine, PrivateKey } from "../../src/crypto/engine.ts";
+import type { Engine, LoadedKey } from "../../src/crypto/engine.ts";
 import { selectEngine } from "../../src/crypto/select_engine.ts";
 import { defaultScheme, digestOf, verifySignature } from "../../src/crypto/verify.ts";
 import { KeylessError } from "../../src/errors/errors.ts";
@@ -75,7 +75,7 @@ for (const engine of [selectEngine("libcrypto"), selectEngine("portable")]) {
 }
 
 function check(engine: Engine, bytes: Uint8Array): void {
-  let key: PrivateKey;
+  let key: LoadedKey;
   try {
     key = engine.load(bytes);
   } catch (error) {

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createPublicKey } from "node:crypto";
 import { after, describe, test } from "node:test";
-import { toHex } from "../../src/bytes/hex.ts";
-import type { Engine, PrivateKey } from "../../src/crypto/engine.ts";
+import { fromHex, toHex } from "../../src/bytes/hex.ts";
+import { CURVES } from "../../src/crypto/curves.ts";
+import type { Engine, LoadedKey } from "../../src/crypto/engine.ts";
 import { DIGEST_BYTES, type Scheme, SCHEMES, type SignScheme } from "../../src/crypto/scheme.ts";
 import { selectEngine } from "../../src/crypto/select_engine.ts";
-import { type KeyKind, keyOf, openssl, opensslVerifies } from "../support/openssl.ts";
+import { type KeyKind, keyOf, openssl, opensslVerifies, publicKeyOf } from "../support/openssl.ts";
 import { makeTempDir } from "../support/temp_dir.ts";
 
 const EC_KINDS = ["P-256", "P-384", "P-521"] as const;
@@ -17,6 +18,21 @@ const KINDS: Readonly<Record<"libcrypto" | "portable", readonly KeyKind[]>> = {
   libcrypto: [...RSA_KINDS, "RSA 3-prime", "P-224", ...EC_KINDS, "Ed25519"],
   portable: [...RSA_KINDS, ...EC_KINDS, "Ed25519"],
 };
+
+/** Orders: SEC 2 version 2, sections 2.3 to 2.6. */
+const EC_GROUPS = {
+  "P-256": {
+    lengthBytes: 32,
+    parameters: CURVES["P-256"].parameters,
+    order: 0xffffffff_00000000_ffffffff_ffffffff_bce6faad_a7179e84_f3b9cac2_fc632551n,
+  },
+  "P-521": {
+    lengthBytes: 66,
+    parameters: CURVES["P-521"].parameters,
+    order: (1n << 521n) -
+      0x5ae79787c40d069948033feb708f65a2fc44a36477663b851449048e16ec79bf7n,
+  },
+} as const;
 
 for (const name of ["libcrypto", "portable"] as const) {
   const engine = selectEngine(name);
@@ -31,7 +47,35 @@ for (const name of ["libcrypto", "portable"] as const) {
   }
 }
 
-function schemesOf(key: PrivateKey): SignScheme[] {
+describe("libcrypto keeps EC private values of any length", () => {
+  for (const [curve, { lengthBytes, parameters, order }] of Object.entries(EC_GROUPS)) {
+    test(`on ${curve}: small ones, those with zeros in front, and the largest`, () => {
+      const engine = selectEngine("libcrypto");
+      for (const value of [1n, 2n, 255n, 1n << 64n, order >> 9n, order - 1n]) {
+        const digits = value.toString(16).padStart(2 * lengthBytes, "0");
+        const der = sec1(digits, parameters);
+        const key = engine.load(der);
+        assert.equal(toHex(key.info.spki), toHex(publicKeyOf(der)), digits);
+        const digest = new Uint8Array(32).fill(0xc3);
+        const signature = engine.sign(key, "ecdsa-sha256", digest);
+        assert.ok(opensslVerifies(key.info.spki, "ecdsa-sha256", digest, signature), digits);
+        engine.free(key);
+      }
+    });
+  }
+});
+
+/** RFC 5915 section 3, without the public key; all in hexadecimal. */
+function sec1(value: string, parameters: string): Uint8Array {
+  const tlv = (tag: string, hex: string) => `${tag}${byte(hex.length / 2)}${hex}`;
+  return fromHex(tlv("30", `020101${tlv("04", value)}${tlv("a0", parameters)}`))!;
+}
+
+function byte(value: number): string {
+  return value.toString(16).padStart(2, "0");
+}
+
+function schemesOf(key: LoadedKey): SignScheme[] {
   const all = Object.keys(SCHEMES) as Scheme[];
   return all.filter((scheme): scheme is SignScheme =>
     scheme !== "rsa-decrypt" && SCHEMES[scheme].keyType === key.info.type &&
@@ -39,7 +83,7 @@ function schemesOf(key: PrivateKey): SignScheme[] {
   );
 }
 
-function signs(engine: Engine, key: PrivateKey, scheme: SignScheme): void {
+function signs(engine: Engine, key: LoadedKey, scheme: SignScheme): void {
   test(`signs by ${scheme} what openssl verifies`, () => {
     const bytes = inputOf(scheme);
     const signature = engine.sign(key, scheme, bytes);
@@ -50,7 +94,7 @@ function signs(engine: Engine, key: PrivateKey, scheme: SignScheme): void {
   });
 }
 
-function decrypts(engine: Engine, key: PrivateKey, pem: Uint8Array): void {
+function decrypts(engine: Engine, key: LoadedKey, pem: Uint8Array): void {
   const jwk = createPublicKey({ key: Buffer.from(key.info.spki), format: "der", type: "spki" })
     .export({ format: "jwk" });
   const modulus = BigInt(`0x${Buffer.from(jwk.n!, "base64url").toString("hex")}`);

@@ -41,6 +41,15 @@ describe("describePublicKey", () => {
     }
   });
 
+  test("tells the same of a key whose outer length is spelled in a byte more than it needs", () => {
+    for (const kind of KINDS) {
+      const spki = publicKeyOf(keyOf(kind));
+      const info = describePublicKey(spki);
+      const longer = describePublicKey(withLongerLength(spki));
+      assert.deepEqual({ ...longer, spki }, info, kind);
+    }
+  });
+
   test("gives the SKI of a compressed point as it stands", () => {
     const compressed = openssl(["ec", "-conv_form", "compressed"], keyOf("P-256"));
     const info = describePublicKey(publicKeyOf(compressed));
@@ -100,6 +109,18 @@ describe("describePublicKey", () => {
     fc.assert(property, { numRuns: 1_000 });
   });
 });
+
+/** BER's long form, which DER does without: X.690 section 8.1.3.5. */
+function withLongerLength(spki: Uint8Array): Uint8Array {
+  const lengthBytes = spki[1]! < 0x80 ? 0 : spki[1]! & 0x7f;
+  const length = lengthBytes === 0 ? [spki[1]!] : [0, ...spki.subarray(2, 2 + lengthBytes)];
+  return Uint8Array.of(
+    spki[0]!,
+    0x80 | length.length,
+    ...length,
+    ...spki.subarray(2 + lengthBytes),
+  );
+}
 
 function skiByOpenssl(key: Uint8Array): string {
   const args = ["-new", "-key", "/dev/stdin", "-subj", "/CN=x", "-addext"];

@@ -147,7 +147,7 @@ describe("an encrypted key file", () => {
 
   test("is opened by its passphrase, which stays the caller's", async () => {
     const store = await fixture.load({ passphrase });
-    assert.equal(store.keys.length, 1);
+    assert.equal(store.size, 1);
     assert.equal(new TextDecoder().decode(passphrase), secret);
   });
 
@@ -192,7 +192,7 @@ describe("warnings", () => {
     fixture.dir.write("b.key", new TextDecoder().decode(opensslOf(makePem("P-256"), "ec")));
     const message = "holds 2 private keys; only the first is served";
     assert.deepEqual(await warningsOf(), [["a.key", "several", message]]);
-    assert.equal(fixture.open[0]!.keys.length, 2);
+    assert.equal(fixture.open[0]!.size, 2);
   });
 
   test("name both files of a key that stands twice, which is kept once", async () => {

@@ -15,6 +15,8 @@ const keys = {
   ed25519: makePem("Ed25519"),
 };
 
+const TYPES = { p256: "ec", rsa: "rsa", ed25519: "ed25519" } as const;
+
 let fixture: StoreFixture;
 beforeEach(() => {
   fixture = new StoreFixture();
@@ -41,7 +43,8 @@ describe("a store of key files", () => {
 
   test("without a key is empty, and finds nothing", async () => {
     const store = await fixture.load();
-    assert.deepEqual(store.keys, []);
+    assert.equal(store.size, 0);
+    assert.deepEqual([...store.keys()], []);
     assert.equal(store.find({ ski: new Uint8Array(20) }), undefined);
   });
 
@@ -90,7 +93,7 @@ describe("a store of key files", () => {
   test("gives all keys back when it is closed, finds none, and a signer in hand refuses", async () => {
     fixture.dir.write("a.key", keys.p256);
     const store = await fixture.load();
-    const ski = store.keys[0]!.info.ski;
+    const { ski } = store.at(0).info;
     const signer = store.find({ ski });
     assert.ok(signer);
     store.close();
@@ -113,7 +116,7 @@ describe("a store finds", () => {
   let store: FileStore;
   let rsaDigest: Uint8Array;
   const skiOf = (name: string) => {
-    const key = store.keys.find(({ path }) => path.endsWith(name));
+    const key = [...store.keys()].find(({ path }) => path.endsWith(name));
     assert.ok(key, name);
     return key.info.ski;
   };
@@ -131,14 +134,14 @@ describe("a store finds", () => {
     for (const name of ["p256", "rsa", "ed25519"] as const) {
       const ski = skiOf(`${name}.key`);
       for (const digest of [undefined, rsaDigest, new Uint8Array(32), new Uint8Array(3)]) {
-        assert.equal(store.find({ ski, digest })?.info.ski, ski, name);
+        assert.equal(store.find({ ski, digest })?.info.type, TYPES[name], name);
       }
     }
   });
 
   test("an RSA key by its certificate digest where the SKI is absent or empty", () => {
     for (const ski of [undefined, new Uint8Array(0)]) {
-      assert.equal(store.find({ ski, digest: rsaDigest })?.info.ski, skiOf("rsa.key"));
+      assert.equal(store.find({ ski, digest: rsaDigest })?.info.type, "rsa");
     }
   });
 

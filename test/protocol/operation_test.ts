@@ -10,6 +10,7 @@ import {
   encodeItems,
   itemsLength,
   type Operation,
+  withOwnBytes,
 } from "../../src/protocol/operation.ts";
 import { ITEMS, PADDING_TAG } from "../../src/protocol/tags.ts";
 import { anyOperation, present } from "./operations.ts";
@@ -155,3 +156,19 @@ function isFormatError(code: ErrorCode, message = /./): (error: unknown) => bool
   return (error) =>
     error instanceof FormatError && error.code === code && message.test(error.message);
 }
+
+test("an operation with its own bytes is the same, and does not change with the packet", () => {
+  fc.assert(fc.property(anyOperation(), (operation) => {
+    const writer = new ByteWriter(itemsLength(operation));
+    encodeItems(operation, writer);
+    const packet = writer.bytes;
+    const decoded = decodeOperation(packet);
+    const expected = structuredClone(decoded);
+    const kept = withOwnBytes(decoded);
+    packet.fill(0xff);
+    assert.deepEqual(kept, expected);
+    for (const value of Object.values(kept)) {
+      if (value instanceof Uint8Array) assert.equal(value.buffer.byteLength, value.length);
+    }
+  }));
+});

@@ -10,7 +10,7 @@ import { quoted } from "../../cli/invocation.ts";
 import { judge, parseThreshold } from "../../src/bench/threshold.ts";
 import { makeRun, microsecondsTo } from "../support/bench_result.ts";
 import { Browser } from "../support/browser.ts";
-import { type CliResult, runExecutable } from "../support/cli.ts";
+import { type CliResult, resultOf, runExecutable } from "../support/cli.ts";
 import { PROGRAMS, RunningServer } from "../support/running_server.ts";
 import { LOCAL } from "../support/serve_fixture.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
@@ -57,6 +57,23 @@ describe("keyless bench", () => {
     const kinds = readFileSync(directory.at("run.csv"), "utf8").trimEnd().split("\n")
       .map((line) => line.split(",")[0]);
     assert.deepEqual(kinds, ["kind", "second", "second", "operation", "operation", "total"]);
+  });
+
+  test("leaves a result as it was where there is no room for the new one", SLOW, async () => {
+    directory.write("kept.json", "the result of last week");
+    const words = ["bench", `127.0.0.1:${server.port}`, "--dev", ...BRIEF, "--save", "kept.json"];
+    // a file that grows beyond 1 KiB meets a limit, as it would a full disk
+    const limits = 'trap \'\' XFSZ; ulimit -f 2; exec "$0" "$@"';
+    const child = spawn("sh", ["-c", limits, ...PROGRAMS.executable, ...words], {
+      cwd: directory.path,
+      stdio: "pipe",
+    });
+    const { code, stdout, stderr } = await resultOf(child);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^keyless bench: --save kept\.json cannot be written: file too large\n$/);
+    assert.match(stdout, /500 answered/, "the run is not lost for it");
+    assert.equal(readFileSync(directory.at("kept.json"), "utf8"), "the result of last week");
+    assert.deepEqual(readdirSync(directory.path).filter((name) => name.endsWith(".tmp")), []);
   });
 
   test("refuses a file or a threshold that cannot be, before it loads anything", SLOW, async () => {
@@ -129,7 +146,7 @@ describe("the page of a run in a browser", () => {
     assert.match(text, /\nbroken\tp99<1ms: 4\.\d+ ms\nholds\trate>1: 510\/s\n/);
     assert.match(
       text,
-      /\necdsa-sha256 service time\t\t3,000\t1\.5 ms\t1\.5 ms\t2\.7 ms\t2\.97 ms\t/,
+      /\nservice time\t\t3,000\t1\.5 ms\t1\.5 ms\t2\.7 ms\t2\.97 ms\t/,
     );
     assert.match(text, /How the latency of ping is spread[^]*\n1 µs\s+1\s+1 %\n/);
   });

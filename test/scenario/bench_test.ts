@@ -61,6 +61,15 @@ for (const program of PROGRAM_NAMES) {
       assert.ok(pacerLatenessNs.length > 0);
     });
 
+    test("a rate that the server cannot keep breaks a threshold of errors", SLOW, async () => {
+      const load = ["--rate", "5000", "--in-flight", "2", "--connections", "1"];
+      const args = ["--op", "rsa-sha256", ...load, "--duration", "500ms", "--warmup", "0"];
+      const { code, stdout, stderr } = await bench(program, ...args, "--threshold", "errors<10%");
+      assert.equal(code, 1, stderr);
+      assert.match(stdout, /failed \(\d.* %\): [\d,]+ dropped\n/);
+      assert.match(stderr, /^keyless bench: 1 of 1 threshold broken\n {2}errors<10%: \d+.* %\n$/);
+    });
+
     test("an operation that no key can do is refused, exit 2", SLOW, async () => {
       const ski = ["--ski", "ab".repeat(20)];
       const { code, stderr } = await bench(program, "--op", "rsa-decrypt", ...ski);
@@ -69,6 +78,21 @@ for (const program of PROGRAM_NAMES) {
     });
   });
 }
+
+test("more connections than the system has files for are refused, exit 2", SLOW, async () => {
+  const words = ["bench", `127.0.0.1:${server.port}`, "--dev", "--connections", "200"];
+  const brief = ["--warmup", "0", "--requests", "400"];
+  const run = (limit: string) => {
+    const limited = `ulimit ${limit}; exec "$0" "$@"`;
+    const all = [limited, ...PROGRAMS.executable, ...words, ...brief];
+    return resultOf(spawn("sh", ["-c", ...all], { cwd: directory.path, stdio: "pipe" }));
+  };
+  const { code, stderr } = await run("-n 200");
+  assert.equal(code, 2);
+  assert.match(stderr, /--connections is 200, but 200 files and sockets may be open here, .* -n\)/);
+  const raised = await run("-S -n 200");
+  assert.equal(raised.code, 0, raised.stderr);
+});
 
 test(
   "a server killed in the middle ends the run with what was measured, exit 3",

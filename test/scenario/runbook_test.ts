@@ -139,7 +139,7 @@ test("the runbook has a row for every event that the log can have, and no other"
       .map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8"))
   );
   const logged = sources.flatMap((text) =>
-    Array.from(text.matchAll(/\bevent(?:: | = )(?:failed \? )?"(\w+)"(?: : "(\w+)")?/g)).flatMap((
+    Array.from(text.matchAll(/(?<!\()\bevent(?:: | = )(?:failed \? )?"(\w+)"(?: : "(\w+)")?/g)).flatMap((
       [, event, other],
     ) => [event, other ?? []].flat())
   );

@@ -38,14 +38,6 @@ for (const program of PROGRAM_NAMES) {
       assert.equal(await server.stop(), 0);
     });
 
-    test("starts no threads where all keys are fast", async () => {
-      const server = await fixture.start([...LOCAL, "--private-key-files", "p256.key"], {
-        program,
-      });
-      assert.equal(new Set(nicenessOf(server.pid)).size, 1);
-      assert.equal(await server.stop(), 0);
-    });
-
     test("answers error 8 to what waits longer than --sign-timeout, and says why", async () => {
       const args = [...LOCAL, "--private-key-files", "rsa4096.key", "--sign-timeout", "150ms"];
       const server = await fixture.start(args, { program });

@@ -7,7 +7,9 @@ import type { TLSSocket } from "node:tls";
 import { encodePacket } from "../../src/protocol/packet.ts";
 import { Connection } from "../../src/server/connection.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "../../src/server/limits.ts";
-import type { OutboxTotal } from "../../src/server/outbox.ts";
+import { HandshakePace } from "../../src/server/handshake_pace.ts";
+import { ownServerCounters, SERVER_COUNTERS } from "../../src/server/server_counters.ts";
+import { sharedCounterMemory, SharedCounters } from "../../src/threads/shared_counters.ts";
 import { ServerMetrics } from "../../src/telemetry/server_metrics.ts";
 import { ServerLog } from "../../src/telemetry/server_log.ts";
 import type { Tracer } from "../../src/telemetry/tracing/tracer.ts";
@@ -46,7 +48,7 @@ class StubbornSocket extends EventEmitter {
 
 function connect(
   limits: Partial<ServerLimits> = {},
-  unflushed: OutboxTotal = { bytes: 0 },
+  counters = ownServerCounters(),
   tracer?: Tracer,
 ) {
   const socket = new StubbornSocket();
@@ -56,7 +58,8 @@ function connect(
     keystore: EMPTY_STORE,
     limits: { ...DEFAULT_LIMITS, ...limits },
     idleMs: 30_000,
-    unflushed,
+    counters,
+    pace: new HandshakePace(undefined),
     log: new ServerLog(log),
     metrics: new ServerMetrics(),
     tracer,
@@ -85,10 +88,11 @@ test("a client that takes nothing is read no further than its own bound", () => 
   socket.destroy();
 });
 
-test("where all clients together take nothing, each has one batch and no more", () => {
-  const unflushed = { bytes: 0 };
+test("where all clients of all workers take nothing, each has one batch and no more", () => {
+  const memory = sharedCounterMemory(SERVER_COUNTERS.length, 5);
   const limits = { maxUnflushedBytesInAll: 50_000 };
-  const connections = Array.from({ length: 5 }, () => connect(limits, unflushed));
+  const rows = [0, 1, 2, 3, 4].map((row) => new SharedCounters(SERVER_COUNTERS, memory, row));
+  const connections = rows.map((counters) => connect(limits, counters));
   for (const { socket } of connections) {
     for (let count = 0; count < 3; count++) socket.emit("data", PING(60_000));
     assert.equal(socket.writes.length, 1);
@@ -97,7 +101,7 @@ test("where all clients together take nothing, each has one batch and no more", 
   connections[0]?.socket.writes[0]?.taken();
   assert.equal(connections[0]?.socket.writes.length, 2, "who takes his replies gets on");
   for (const { socket } of connections) socket.destroy();
-  assert.equal(unflushed.bytes, 0, "what the closed ones held is given back");
+  assert.equal(rows[0]?.sum("unsentBytes"), 0, "what the closed ones held is given back");
 });
 
 test("a client that takes its replies slowly is not cut, one that takes none is", async () => {
@@ -150,7 +154,7 @@ test("the span of each request ends once: when its reply is taken, or the connec
     }),
     stop: () => Promise.resolve(),
   };
-  const { socket } = connect({}, { bytes: 0 }, tracer);
+  const { socket } = connect({}, ownServerCounters(), tracer);
   socket.emit("data", PING(1));
   socket.emit("data", PING(1));
   assert.deepEqual(ends, ["no error", "no error"]);

@@ -154,6 +154,18 @@ test("a peer that does not get on with its handshake is cut at the deadline", as
   await server.drain(0);
 });
 
+test("a peer that leaves in its handshake is forgotten at once, and the log says so", async () => {
+  const { server, port, log } = await startTestServer(pki);
+  for (const leave of ["end", "destroy", "resetAndDestroy"] as const) {
+    const socket = await openSilent(port);
+    while (server.connections === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    socket[leave]();
+    while (server.connections > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  assert.match(String((await log.event("refused")).fields["reason"]), /left in the handshake/);
+  await server.drain(0);
+});
+
 test("connections up to max_connections are served, and one more is not", async () => {
   const { server, port, log } = await startTestServer(pki, { limits: { maxConnections: 2 } });
   const first = await openProved(port);
@@ -174,7 +186,7 @@ test("strangers who are silent count, but give way to a client who proves who he
   const { server, port, log } = await startTestServer(pki, { limits: { maxConnections: 3 } });
   const silent = await Promise.all(Array.from({ length: 3 }, () => openSilent(port)));
   while (server.connections < 3) await new Promise((resolve) => setImmediate(resolve));
-  const cut = new Promise((resolve) => silent[0]?.once("close", resolve));
+  const cut = Promise.race(silent.map((each) => new Promise((gone) => each.once("close", gone))));
   const client = await openProved(port);
   await cut;
   assert.equal(server.connections, 3);

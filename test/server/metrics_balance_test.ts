@@ -75,7 +75,7 @@ test(
         await started.server.drain(0);
         while (started.server.connections > 0) await delay(2);
         await delay(2 * LATE_MS); // what was under way has answered
-        const samples = await scrape(started.metrics.registry.snapshot());
+        const samples = await scrape(started.snapshot());
         const received = sumOf(samples, "keyless_requests");
         const executed = sumOf(samples, "keyless_request_exec_duration_per_opcode_count");
         assert.equal(executed, received);

@@ -7,7 +7,7 @@ import { Authority } from "../../src/pki/authority.ts";
 import type { Operation } from "../../src/protocol/operation.ts";
 import { encodePacket } from "../../src/protocol/packet.ts";
 import { cutConnection } from "../../src/runtime/socket.ts";
-import { ServerMetrics } from "../../src/telemetry/server_metrics.ts";
+import { MainMetrics } from "../../src/telemetry/main_metrics.ts";
 import { HeldStore } from "../support/held_store.ts";
 import { type Sample, sampleValue, scrape } from "../support/metrics.ts";
 import { RawClient } from "../support/raw_client.ts";
@@ -34,7 +34,7 @@ before(async () => {
   rogue = await Authority.create("another authority");
 });
 
-const read = ({ metrics }: TestServer) => scrape(metrics.registry.snapshot());
+const read = (started: TestServer) => scrape(started.snapshot());
 
 /** What a server's metrics are once a connection has done something and is gone. */
 async function afterConnection(
@@ -325,7 +325,7 @@ describe("certificate_expiration_timestamp_seconds", () => {
   });
 
   test("of more clients than may be shown, those that were not seen for longest leave", async () => {
-    const metrics = new ServerMetrics({ maxPeerCertificates: 3 });
+    const metrics = new MainMetrics({ maxPeerCertificates: 3 });
     const { certificates } = metrics;
     const ders = await Promise.all(["a", "b", "c", "d"].map(async (commonName) => {
       const { certificatePem } = await pki.authority.issue({ commonName, usages: ["client"] });

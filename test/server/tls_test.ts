@@ -117,7 +117,7 @@ for (const version of ["tls1_2", "tls1_3"]) {
       assert.ok(!isAnswered(await sClient(`-${version}`, "-sess_in", session)));
       const line = await server.log.event("refused");
       assert.match(String(line.fields["reason"]), /resumed a session/);
-      const samples = await scrape(server.metrics.registry.snapshot());
+      const samples = await scrape(server.snapshot());
       assert.ok(sampleValue(samples, "keyless_failed_connection_total") > 0);
     } else if (existsSync(join(directory, session))) {
       const output = await sClient(`-${version}`, "-sess_in", session);

@@ -130,7 +130,7 @@ for (const choice of ["libcrypto", "portable"] as const) {
     before(async () => {
       const engine = selectEngine(choice);
       store = await loadFileStore([{ dir: directory.path }], { engine, allowWeak: true });
-      assert.equal(store.keys.length, KINDS.length);
+      assert.equal(store.size, KINDS.length);
       server = await startTestServer(pki, { keystore: store });
       client = await RawClient.open({ ...pki.client, port: server.port });
     });

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { HttpMetrics } from "../../src/status/http_metrics.ts";
 import { type HttpPort, type HttpPortOptions, openHttpPort } from "../../src/status/http_port.ts";
 import { type Route, textReply } from "../../src/status/route.ts";
-import { renderMetrics } from "../../src/telemetry/metrics/registry.ts";
+import { renderMetrics } from "../../src/telemetry/metrics/render.ts";
 import { askHttp, closed, openHttp, readToEnd, sendHttp } from "../support/http_client.ts";
 import { MemoryLog } from "../support/memory_log.ts";
 import { makeTempDir } from "../support/temp_dir.ts";

@@ -60,6 +60,10 @@ describe("the page", () => {
       textOf(page({ state: { stores: [] } })),
       /keyless critical: no keys are loaded up/,
     );
+    assert.match(
+      textOf(page({ state: { workers: 0, perWorker: [] } })),
+      /keyless critical: no worker runs up/,
+    );
   });
 
   test("says what waits, and for how long", () => {
@@ -69,6 +73,36 @@ describe("the page", () => {
     );
     const gauges = { ...STATE.gauges, unsentBytes: 5_000_000 };
     assert.match(textOf(page({ state: { gauges } })), /Unread replies 4,883 KiB/);
+  });
+
+  test("says what is queued for signing threads, and how many of them are busy", () => {
+    assert.match(
+      textOf(page()),
+      /Queued for signing 1,234 oldest 250 ms Signing threads busy 1 of 2/,
+    );
+    assert.doesNotMatch(
+      textOf(page({ state: { signing: undefined } })),
+      /[Ss]igning threads|Queued/,
+    );
+  });
+
+  test("says of each worker what it has, and how many died or do not answer", () => {
+    const text = textOf(page());
+    assert.match(text, /Running: 2; died and replaced: 1 Worker/);
+    assert.match(text, / worker 1 2 3 0 worker 2 1 0 0 /);
+    const one = STATE.perWorker.slice(0, 1);
+    const silent = textOf(page({ state: { perWorker: one, restarts: 0 } }));
+    assert.match(silent, /Running: 2, of which 1 did not answer; died and replaced: 0 Worker/);
+    assert.doesNotMatch(silent, /worker 2/);
+  });
+
+  test("says why requests were not carried out on signing threads, if any were not", () => {
+    const metrics = new ServerMetrics();
+    metrics.watchSigning(() => ({ ...STATE.signing!, shed: { full: 12_345, deadline: 0 } }));
+    const text = textOf(page({ metrics: metrics.registry.snapshot() }));
+    assert.match(text, /not carried out Reason Requests full 12,345 /);
+    assert.doesNotMatch(text, /deadline/);
+    assert.doesNotMatch(textOf(page()), /not carried out/);
   });
 
   test("says when that was", () => {

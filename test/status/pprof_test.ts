@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
-import { countTypes, heapProfile } from "../../src/status/heap_profile.ts";
-import { encodeCpuProfile, encodeHeapProfile } from "../../src/status/pprof.ts";
+import { encodeCpuProfiles, encodeHeapProfiles } from "../../src/status/pprof.ts";
 import { statusRoutes } from "../../src/status/status_port.ts";
+import { countTypes, heapProfile } from "../../src/telemetry/profiles/heap_profile.ts";
 import { message } from "../support/protobuf.ts";
 import { requestOf, routeOf, statusOptions } from "../support/status_fixture.ts";
 
@@ -18,6 +18,8 @@ function read(bytes: Uint8Array): {
   readonly samples: readonly {
     readonly stack: readonly string[];
     readonly values: readonly number[];
+    /** "key=value". */
+    readonly labels: readonly string[];
   }[];
   readonly durationNanos: number;
   readonly period: number;
@@ -41,6 +43,9 @@ function read(bytes: Uint8Array): {
     samples: profile.messages(2).map((sample) => ({
       stack: sample.numbers(1).map((id) => locations.get(id) ?? "unknown"),
       values: sample.numbers(2),
+      labels: sample.messages(3).map((label) =>
+        `${strings[label.number(1)]}=${strings[label.number(2)]}`
+      ),
     })),
     durationNanos: profile.number(10),
     period: profile.number(12),
@@ -71,12 +76,13 @@ describe("a CPU profile", () => {
   };
 
   test("has each stack from the leaf up, with its samples and time", () => {
-    const decoded = read(encodeCpuProfile(profile));
+    const decoded = read(encodeCpuProfiles([{ thread: "main", profile }]));
     const { types, samples } = decoded;
+    const labels = ["thread=main"];
     assert.deepEqual(types, ["samples/count", "cpu/nanoseconds"]);
     assert.deepEqual(samples, [
-      { stack: ["(anonymous)", "serve"], values: [2, 30_000_000] }, // a gap is idle time
-      { stack: ["sign", "serve"], values: [2, 20_000_000] },
+      { stack: ["(anonymous)", "serve"], values: [2, 30_000_000], labels }, // a gap is idle time
+      { stack: ["sign", "serve"], values: [2, 20_000_000], labels },
     ]);
     assert.equal(decoded.durationNanos, 10_000_000);
     assert.equal(decoded.period, 10_000_000);
@@ -84,9 +90,25 @@ describe("a CPU profile", () => {
     assert.equal(decoded.startLines[1], 10);
   });
 
+  test("of several threads is one, in which each sample says of which it is", () => {
+    const longer = { ...profile, samples: [4], timeDeltas: [10_000], endTime: 21_000 };
+    const decoded = read(encodeCpuProfiles([
+      { thread: "worker 1", profile },
+      { thread: "worker 2", profile: longer },
+    ]));
+    const signing = decoded.samples.filter(({ stack }) => stack[0] === "sign");
+    assert.deepEqual(signing.map(({ values, labels }) => [values[0], labels]), [
+      [2, ["thread=worker 1"]],
+      [1, ["thread=worker 2"]],
+    ]);
+    assert.equal(decoded.locations, 3, "a function stands once");
+    assert.equal(decoded.durationNanos, 20_000_000, "they were taken at the same time");
+  });
+
   test("of nothing is a profile all the same", () => {
     const empty = { nodes: [], startTime: 0, endTime: 0 };
-    assert.deepEqual(read(encodeCpuProfile(empty)).samples, []);
+    assert.deepEqual(read(encodeCpuProfiles([{ thread: "main", profile: empty }])).samples, []);
+    assert.deepEqual(read(encodeCpuProfiles([])).samples, []);
   });
 
   test("of this runtime shows the function that is busy, and one is taken at a time", async () => {
@@ -128,11 +150,15 @@ describe("a heap profile", () => {
       { kind: "string", name: "", count: 2, bytes: 101 },
       { kind: "object", name: "Signer", count: 2, bytes: 24 },
     ]);
-    const { types: units, samples } = read(encodeHeapProfile(types));
+    const { types: units, samples } = read(encodeHeapProfiles([
+      { thread: "main", profile: types },
+      { thread: "worker 1", profile: types.slice(1) },
+    ]));
     assert.deepEqual(units, ["inuse_objects/count", "inuse_space/bytes"]);
     assert.deepEqual(samples, [
-      { stack: ["string"], values: [2, 101] },
-      { stack: ["Signer", "object"], values: [2, 24] },
+      { stack: ["string"], values: [2, 101], labels: ["thread=main"] },
+      { stack: ["Signer", "object"], values: [2, 24], labels: ["thread=main"] },
+      { stack: ["Signer", "object"], values: [2, 24], labels: ["thread=worker 1"] },
     ]);
   });
 

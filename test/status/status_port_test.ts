@@ -6,6 +6,7 @@ import {
   type StatusPortOptions,
   statusRoutes,
 } from "../../src/status/status_port.ts";
+import type { StatusState } from "../../src/status/status_report.ts";
 import { requestOf, routeOf, STATE, statusOptions } from "../support/status_fixture.ts";
 
 async function ask(
@@ -18,9 +19,16 @@ async function ask(
   return { ...reply, text: new TextDecoder().decode(reply.body) };
 }
 
-const draining = () => ({ ...STATE, isDraining: true });
-const withoutKeys = () => ({ ...STATE, stores: [{ store: "file", keys: {}, failures: 0 }] });
-const withFailures = () => ({ ...STATE, stores: [{ ...STATE.stores[0]!, failures: 2 }] });
+/** A source of a server in another state than usual. */
+function inState(change: Partial<StatusState>): StatusPortOptions {
+  const state = { ...STATE, ...change };
+  return statusOptions({ readiness: () => state, state: () => Promise.resolve(state) });
+}
+
+const DRAINING = { isDraining: true };
+const WITHOUT_WORKERS = { workers: 0, perWorker: [] };
+const WITHOUT_KEYS = { stores: [{ store: "file", keys: {}, failures: 0 }] };
+const WITH_FAILURES = { stores: [{ ...STATE.stores[0]!, failures: 2 }] };
 
 describe("/_status", () => {
   test("has ghostunnel's fields, and the key server's", async () => {
@@ -45,15 +53,40 @@ describe("/_status", () => {
       version: "1.2.3",
       keys: { file: { "RSA 2048": 2, "EC P-256": 1 } },
       key_files_failed: 0,
-      workers: 1,
+      workers: 2,
       connections: 3,
       in_flight: 3,
       draining: false,
+      worker_restarts: 1,
+      signing: {
+        waiting: 1_234,
+        oldest_seconds: 0.25,
+        largest: 2_000,
+        in_progress: 4,
+        threads: 2,
+        busy: 1,
+        shed: { full: 7, deadline: 0, closed: 2 },
+      },
+      per_worker: [
+        { worker: "worker 1", connections: 2, in_flight: 3, waiting: 0 },
+        { worker: "worker 2", connections: 1, in_flight: 0, waiting: 0 },
+      ],
     });
   });
 
+  test("says nothing of signing threads where there are none", async () => {
+    const { text } = await ask(inState({ signing: undefined }), "/_status");
+    assert.equal("signing" in JSON.parse(text), false);
+  });
+
+  test("is 503 while no worker runs", async () => {
+    const { status, text } = await ask(inState(WITHOUT_WORKERS), "/_status");
+    const { ok, workers, backend_ok } = JSON.parse(text);
+    assert.deepEqual([status, ok, workers, backend_ok], [503, false, 0, true]);
+  });
+
   test("is 503 while the server stops", async () => {
-    const { status, text } = await ask(statusOptions({ state: draining }), "/_status");
+    const { status, text } = await ask(inState(DRAINING), "/_status");
     const { ok, status: word, message, backend_ok, draining: isDraining } = JSON.parse(text);
     assert.deepEqual(
       [status, ok, word, message, backend_ok, isDraining],
@@ -62,7 +95,7 @@ describe("/_status", () => {
   });
 
   test("is 503 without any key, and says so", async () => {
-    const { status, text } = await ask(statusOptions({ state: withoutKeys }), "/_status");
+    const { status, text } = await ask(inState(WITHOUT_KEYS), "/_status");
     const { ok, backend_ok, backend_status, backend_error, message } = JSON.parse(text);
     assert.deepEqual(
       [status, ok, backend_ok, backend_status, backend_error, message],
@@ -71,7 +104,7 @@ describe("/_status", () => {
   });
 
   test("counts keys that were left out, and stays ok", async () => {
-    const { status, text } = await ask(statusOptions({ state: withFailures }), "/_status");
+    const { status, text } = await ask(inState(WITH_FAILURES), "/_status");
     const { ok, key_files_failed } = JSON.parse(text);
     assert.deepEqual([status, ok, key_files_failed], [200, true, 2]);
   });
@@ -80,24 +113,32 @@ describe("/_status", () => {
 describe("probes", () => {
   const cases: readonly [
     what: string,
-    state: StatusPortOptions["source"]["state"],
+    state: Partial<StatusState>,
     string,
     number,
     RegExp,
   ][] = [
-    ["alive", () => STATE, "/healthz", 200, /^ok\n$/],
-    ["alive while it stops", draining, "/healthz", 200, /^ok\n$/],
-    ["ready", () => STATE, "/readyz", 200, /^ready\n$/],
-    ["not ready while it stops", draining, "/readyz", 503, /^not ready: the server is stopping\n$/],
-    ["not ready without keys", withoutKeys, "/readyz", 503, /^not ready: no keys are loaded\n$/],
+    ["alive", {}, "/healthz", 200, /^ok\n$/],
+    ["alive while it stops", DRAINING, "/healthz", 200, /^ok\n$/],
+    ["ready", {}, "/readyz", 200, /^ready\n$/],
+    ["not ready while it stops", DRAINING, "/readyz", 503, /^not ready: the server is stopping\n$/],
+    ["not ready without keys", WITHOUT_KEYS, "/readyz", 503, /^not ready: no keys are loaded\n$/],
+    ["not ready without workers", WITHOUT_WORKERS, "/readyz", 503, /^not ready: no worker runs\n$/],
   ];
   for (const [what, state, path, expected, words] of cases) {
     test(`find it ${what}`, async () => {
-      const { status, text } = await ask(statusOptions({ state }), path);
+      const { status, text } = await ask(inState(state), path);
       assert.equal(status, expected);
       assert.match(text, words);
     });
   }
+
+  test("are answered while workers give no answer", async () => {
+    const hanging = statusOptions({ state: () => new Promise(() => {}) });
+    for (const path of ["/healthz", "/readyz"]) {
+      assert.equal((await ask(hanging, path)).status, 200, path);
+    }
+  });
 });
 
 describe("metrics of the status port", () => {
@@ -107,7 +148,7 @@ describe("metrics of the status port", () => {
     values: [{ labels: {}, value: 2 }],
   };
   const options = statusOptions({
-    samples: () => [sample],
+    samples: () => Promise.resolve([sample]),
     snapshot: () => Promise.resolve([snapshot]),
   });
   const text =
@@ -192,6 +233,10 @@ describe("/debug/pprof/", () => {
     const running = (await ask(options, "/debug/pprof/goroutine", "debug=1")).text;
     assert.match(running, /^requests in flight: 3$/m);
     assert.match(running, /^oldest request in flight, ms: 42$/m);
+    assert.match(running, /^workers: 2\nworkers that died and were replaced: 1$/m);
+    assert.match(running, /^requests waiting for a signing thread: 1234$/m);
+    assert.match(running, /^signing threads busy: 1 of 2\nrequests shed, full: 7$/m);
+    assert.match(running, /^worker 1: 2 connections, 3 in flight\nworker 2: 1 connections, 0/m);
   });
 
   test("has no heap profile unless that is enabled too", async () => {

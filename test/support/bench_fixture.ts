@@ -80,7 +80,7 @@ export async function bench(
 export function assertAddsUp({ totals, operations }: BenchResult): void {
   const { sent, answered, wrong, errors, lost } = totals;
   assert.equal(sent, answered + wrong + errors + lost);
-  for (const field of ["sent", "answered", "wrong", "lost", "ratePerSecond"] as const) {
+  for (const field of ["sent", "answered", "wrong", "lost", "dropped", "ratePerSecond"] as const) {
     const sum = operations.reduce((total, operation) => total + operation[field], 0);
     assert.equal(sum, totals[field], field);
   }

@@ -10,6 +10,7 @@ export interface MadeOperation {
   readonly errors?: BenchOperationResult["errors"];
   readonly wrong?: number;
   readonly lost?: number;
+  readonly dropped?: number;
 }
 
 /** A run of 10 s as `--json` writes it, with these latencies; everything else is plain. */
@@ -55,7 +56,7 @@ export function makeResult(
       wrong: sum((operation) => operation.wrong),
       errors: sum(({ errors }) => errors.reduce((total, { count }) => total + count, 0)),
       lost: sum((operation) => operation.lost),
-      dropped: 0,
+      dropped: sum((operation) => operation.dropped),
       late: 0,
       ratePerSecond: answered / ELAPSED_MS * 1_000,
     },
@@ -94,7 +95,7 @@ function makeOperation(
   { name = "ecdsa-sha256", latencies = [1_000_000], serviceTimes, errors = [], ...more }:
     MadeOperation,
 ): BenchOperationResult {
-  const [wrong, lost] = [more.wrong ?? 0, more.lost ?? 0];
+  const { wrong = 0, lost = 0, dropped = 0 } = more;
   const answered = [...latencies].length;
   const replies = errors.reduce((total, { count }) => total + count, 0);
   return {
@@ -104,6 +105,7 @@ function makeOperation(
     wrong,
     errors,
     lost,
+    dropped,
     ratePerSecond: answered / ELAPSED_MS * 1_000,
     latencyNs: encoded(latencies),
     serviceNs: serviceTimes === undefined ? null : encoded(serviceTimes),

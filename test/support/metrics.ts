@@ -1,5 +1,5 @@
 import type { MetricSnapshot } from "../../src/telemetry/metrics/registry.ts";
-import { renderMetrics } from "../../src/telemetry/metrics/registry.ts";
+import { renderMetrics } from "../../src/telemetry/metrics/render.ts";
 
 /** A line of the text format. */
 export interface Sample {

@@ -142,14 +142,27 @@ function ec(curve: string): Uint8Array {
 
 /** A key whose modulus has as many bits as both primes together: `openssl genpkey` makes none of odd size. */
 export function rsaOfPrimes(pBits: number, qBits: number): Uint8Array {
-  const prime = (bits: number) => {
-    const digits = openssl(["prime", "-generate", "-hex", "-bits", `${bits}`]);
-    return BigInt(`0x${new TextDecoder().decode(digits).trim()}`);
-  };
+  return rsaOf(prime(pBits), prime(qBits)) ?? rsaOfPrimes(pBits, qBits);
+}
+
+/**
+ * A key of 2048 bits that loads and signs, but what it signs does not verify: its first prime is a
+ * product of two, and whether primes are prime takes too long to be checked.
+ */
+export function rsaOfComposite(): Uint8Array {
+  return rsaOf(prime(512) * prime(512), prime(1024)) ?? rsaOfComposite();
+}
+
+function prime(bits: number): bigint {
+  const digits = openssl(["prime", "-generate", "-hex", "-bits", `${bits}`]);
+  return BigInt(`0x${new TextDecoder().decode(digits).trim()}`);
+}
+
+/** Undefined where the usual exponent does not fit. */
+function rsaOf(p: bigint, q: bigint): Uint8Array | undefined {
   const e = 65_537n;
-  const [p, q] = [prime(pBits), prime(qBits)];
   const order = (p - 1n) * (q - 1n);
-  if (order % e === 0n) return rsaOfPrimes(pBits, qBits);
+  if (order % e === 0n) return undefined;
   const d = inverse(e, order);
   const der = rsaDer([p * q, e, d, p, q, d % (p - 1n), d % (q - 1n), inverse(q, p)]);
   return openssl(["pkey", "-inform", "DER"], der);

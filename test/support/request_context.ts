@@ -6,6 +6,7 @@ export function contextOf(given: Partial<RequestContext> = {}): RequestContext {
     client: { name: "test client", address: "127.0.0.1:1" },
     deadlineMs: Infinity,
     signal: new AbortController().signal,
+    heldBytes: 1_024,
     span: undefined,
     forwarded: false,
     ...given,

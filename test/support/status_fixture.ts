@@ -1,6 +1,9 @@
+import { recordCpuProfile } from "../../src/telemetry/profiles/cpu_profile.ts";
+import { heapProfile } from "../../src/telemetry/profiles/heap_profile.ts";
+import type { WorkerGauges } from "../../src/telemetry/server_gauges.ts";
 import type { StatusPortOptions, StatusSource } from "../../src/status/status_port.ts";
 import type { StatusFacts, StatusState } from "../../src/status/status_report.ts";
-import type { GaugeValue, MetricSnapshot } from "../../src/telemetry/metrics/registry.ts";
+import type { MetricSnapshot, WatchedValue } from "../../src/telemetry/metrics/registry.ts";
 import type { HttpRequest, Route } from "../../src/status/route.ts";
 
 export const FACTS: StatusFacts = {
@@ -14,7 +17,8 @@ export const FACTS: StatusFacts = {
 
 export const STATE: StatusState = {
   isDraining: false,
-  workers: 1,
+  workers: 2,
+  restarts: 1,
   gauges: {
     handshaking: 1,
     established: 2,
@@ -25,6 +29,16 @@ export const STATE: StatusState = {
     oldestWaitingMs: 0,
     unsentBytes: 0,
   },
+  signing: {
+    waiting: 1_234,
+    oldestMs: 250,
+    largest: 2_000,
+    atThreads: 4,
+    busy: 1,
+    threads: 2,
+    shed: { full: 7, deadline: 0, closed: 2 },
+  },
+  perWorker: [gaugesOf("worker 1", 2, 3), gaugesOf("worker 2", 1, 0)],
   stores: [{ store: "file", keys: { "RSA 2048": 2, "EC P-256": 1 }, failures: 0 }],
 };
 
@@ -36,10 +50,15 @@ export function statusOptions(
   return {
     source: {
       facts: FACTS,
-      state: () => STATE,
+      readiness: () => STATE,
+      state: () => Promise.resolve(STATE),
       snapshot: () => Promise.resolve([]),
-      samples: () => [],
+      samples: () => Promise.resolve([]),
       problems: () => [],
+      cpuProfiles: async (durationMs) => [
+        { thread: "main", profile: await recordCpuProfile(durationMs) },
+      ],
+      heapProfiles: async () => [{ thread: "main", profile: await heapProfile() }],
       shutdown: () => {},
       ...source,
     },
@@ -65,7 +84,7 @@ export function routeOf(routes: readonly Route[], path: string): Route {
 }
 
 /** The gauge of certificates, with these series. */
-export function certificateMetric(values: readonly GaugeValue[]): MetricSnapshot {
+export function certificateMetric(values: readonly WatchedValue[]): MetricSnapshot {
   return {
     name: "certificate_expiration_timestamp_seconds",
     help: "",
@@ -73,4 +92,13 @@ export function certificateMetric(values: readonly GaugeValue[]): MetricSnapshot
     aggregator: "max",
     values: values.map(({ labels = {}, value }) => ({ labels, value })),
   };
+}
+
+function gaugesOf(name: string, connections: number, inFlight: number): WorkerGauges {
+  const none = { handshaking: 0, oldestInFlightMs: 0, waiting: 0, oldestWaitingMs: 0 };
+  const server = {
+    ...{ ...none, established: connections, maxConnections: 10_000, inFlight },
+    unsentBytes: 0,
+  };
+  return { name, server, signing: undefined };
 }

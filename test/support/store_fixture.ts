@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { toHex } from "../../src/bytes/hex.ts";
-import type { Engine, LoadOptions, PrivateKey } from "../../src/crypto/engine.ts";
+import type { Engine, LoadedKey, LoadOptions, PrivateKey } from "../../src/crypto/engine.ts";
 import { LibcryptoEngine } from "../../src/crypto/libcrypto_engine.ts";
 import {
   type FileStore,
@@ -38,7 +38,7 @@ export class StoreFixture {
 
   /** File names below the directory, and what openssl says that each key's SKI is. */
   expectKeys(store: FileStore, expected: Readonly<Record<string, string>>): void {
-    const found = store.keys.map(({ path, info }) => [path, toHex(info.ski)]);
+    const found = Array.from(store.keys(), ({ path, info }) => [path, toHex(info.ski)]);
     const wanted = Object.entries(expected)
       .map(([name, pem]) => [this.dir.at(name), skiByOpenssl(pem)]);
     assert.deepEqual(found, wanted);
@@ -68,7 +68,7 @@ class WatchedEngine implements Engine {
     this.warning = engine.warning;
   }
 
-  load(bytes: Uint8Array, options?: LoadOptions): PrivateKey {
+  load(bytes: Uint8Array, options?: LoadOptions): LoadedKey {
     this.given.push(bytes);
     this.onLoad();
     const key = this.#engine.load(bytes, options);
@@ -81,6 +81,8 @@ class WatchedEngine implements Engine {
     this.#engine.free(key);
   }
 
+  readonly share: Engine["share"] = (key) => this.#engine.share(key);
+  readonly adopt: Engine["adopt"] = (shape, shared) => this.#engine.adopt(shape, shared);
   readonly sign: Engine["sign"] = (key, scheme, bytes) => this.#engine.sign(key, scheme, bytes);
   readonly decrypt: Engine["decrypt"] = (key, block) => this.#engine.decrypt(key, block);
 }

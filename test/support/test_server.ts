@@ -3,6 +3,8 @@ import type { ConnectionOptions } from "node:tls";
 import type { Keystore, Signer } from "../../src/keystore/keystore.ts";
 import { Authority, type IssueRequest } from "../../src/pki/authority.ts";
 import { type Server, type ServerOptions, startServer } from "../../src/server/server.ts";
+import { MainMetrics } from "../../src/telemetry/main_metrics.ts";
+import type { MetricSnapshot } from "../../src/telemetry/metrics/registry.ts";
 import { ServerMetrics } from "../../src/telemetry/server_metrics.ts";
 import { ServerLog } from "../../src/telemetry/server_log.ts";
 import { MemoryLog } from "./memory_log.ts";
@@ -53,16 +55,18 @@ export interface TestServer {
   readonly server: Server;
   readonly port: number;
   readonly log: MemoryLog;
-  readonly metrics: ServerMetrics;
+  /** What it has counted, and what its observer has. */
+  snapshot(): readonly MetricSnapshot[];
 }
 
 /** A server on a loopback port that the system chose. */
 export async function startTestServer(
   pki: TestPki,
-  options: Partial<ServerOptions> = {},
+  options: Partial<Omit<ServerOptions, "metrics">> = {},
 ): Promise<TestServer> {
   const log = new MemoryLog();
-  const { metrics = new ServerMetrics() } = options;
+  const observer = new MainMetrics();
+  const metrics = new ServerMetrics(observer);
   const server = await startServer({
     credentials: pki.credentials,
     listen: [{ host: "127.0.0.1", port: 0 }],
@@ -71,7 +75,8 @@ export async function startTestServer(
     ...options,
     metrics,
   });
-  return { server, port: server.port ?? 0, log, metrics };
+  const snapshot = () => [...metrics.registry.snapshot(), ...observer.registry.snapshot()];
+  return { server, port: server.port ?? 0, log, snapshot };
 }
 
 export const EMPTY_STORE: Keystore = { find: () => undefined };

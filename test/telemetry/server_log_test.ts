@@ -101,6 +101,23 @@ test("a flood of failing requests is ten lines and a sum", () => {
   });
 });
 
+test("what was shed says so, and is summed up apart from defects that clients see as the same", () => {
+  const log = new MemoryLog();
+  const serverLog = new ServerLog(log);
+  const error = WIRE_ERRORS.INTERNAL;
+  const shed = { error, reason: "too many requests wait", shed: "full" };
+  const defect = { error, reason: "defect: x is undefined", shed: undefined };
+  for (let id = 0; id < 100; id++) serverLog.request(CLIENT, id, {}, shed);
+  for (let id = 0; id < 5; id++) serverLog.request(CLIENT, id, {}, defect);
+  serverLog.flush();
+  assert.equal(log.lines.length, 16);
+  assert.equal(log.lines[0]?.fields["shed"], "full");
+  assert.equal("shed" in log.lines[14]!.fields, false);
+  assert.equal(log.lines[14]?.fields["reason"], "defect: x is undefined");
+  const { reason, count } = log.lines[15]!.fields;
+  assert.deepEqual({ reason, count }, { reason: "internal error: shed (full)", count: 90 });
+});
+
 test("a stranger's ports do not make several strangers of him", () => {
   const log = new MemoryLog();
   const serverLog = new ServerLog(log);

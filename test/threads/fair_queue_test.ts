@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { FairQueue, type Waiting } from "../../src/threads/fair_queue.ts";
+import { FairQueue, type TurnLimits, type Waiting } from "../../src/threads/fair_queue.ts";
 
 interface Asked extends Waiting {
   readonly connection: { readonly id: number };
@@ -13,7 +13,19 @@ const CONNECTIONS = Array.from({ length: 16 }, (_, id) => ({ id }));
 
 /** An entry whose turn ends with it. */
 function asked(connection: number, key: number, number = 0, costMs = 1): Asked {
-  return { connection: CONNECTIONS[connection]!, key, number, costMs };
+  return { connection: CONNECTIONS[connection]!, key, number, costMs, roomBytes: 1 };
+}
+
+function queueOf(limits: Partial<TurnLimits> = {}): FairQueue<Asked> {
+  return new FairQueue({ entries: 100, bytes: 1_000, ...limits });
+}
+
+/** Everything that waits, in the order of its turns. */
+function drain(queue: FairQueue<Asked>): Asked[] {
+  const served: Asked[] = [];
+  for (let turn = queue.take(); turn.length > 0; turn = queue.take()) served.push(...turn);
+  assert.equal(queue.length, 0);
+  return served;
 }
 
 /** Turns until the entry is served, its own included. */
@@ -36,18 +48,17 @@ const PUSHES = fc.array(
 describe("the fair queue", () => {
   test("gives every entry once, and those of a connection for a key in their order", () => {
     fc.assert(fc.property(PUSHES, fc.array(fc.boolean()), (pushes, takes) => {
-      const queue = new FairQueue<Asked>(100_000);
+      const queue = queueOf();
       const entries = pushes.map(({ connection, key, costMs }, number) =>
         asked(connection, key, number, costMs)
       );
       const served: Asked[] = [];
       for (const [index, entry] of entries.entries()) {
-        assert.ok(queue.push(entry));
+        queue.push(entry);
         if (takes[index]) served.push(...queue.take());
         assert.equal(queue.length, index + 1 - served.length);
       }
-      for (let turn = queue.take(); turn.length > 0; turn = queue.take()) served.push(...turn);
-      assert.equal(queue.length, 0);
+      served.push(...drain(queue));
       assert.equal(new Set(served).size, entries.length);
       for (const { connection, key } of entries) {
         const line = served.filter((other) => other.connection === connection && other.key === key);
@@ -60,7 +71,7 @@ describe("the fair queue", () => {
   });
 
   test("answers a connection with one request next to one with a thousand", () => {
-    const queue = new FairQueue<Asked>(10_000);
+    const queue = queueOf();
     for (let number = 0; number < 1_000; number++) queue.push(asked(0, number % 7, number));
     const one = asked(1, 0);
     queue.push(one);
@@ -68,7 +79,7 @@ describe("the fair queue", () => {
   });
 
   test("answers the one request for a key next to a thousand for another, on every connection", () => {
-    const queue = new FairQueue<Asked>(100_000);
+    const queue = queueOf();
     for (let number = 0; number < 16_000; number++) queue.push(asked(number % 16, 0, number));
     const one = asked(15, 1);
     queue.push(one);
@@ -77,12 +88,13 @@ describe("the fair queue", () => {
 
   test("lets nobody wait for more than two turns of each connection, or of each key", () => {
     fc.assert(fc.property(PUSHES, fc.nat({ max: 50 }), (pushes, taken) => {
-      const queue = new FairQueue<Asked>(100_000);
+      const queue = queueOf();
       for (const [number, { connection, key, costMs }] of pushes.entries()) {
         queue.push(asked(connection, key, number, costMs));
       }
       for (let turn = 0; turn < taken; turn++) queue.take();
-      const left = queue.entries();
+      const left: Asked[] = [];
+      queue.eachFirst((entry) => left.push(entry));
       const connections = new Set(left.map(({ connection }) => connection)).size;
       const keys = new Set(left.map(({ key }) => key)).size;
       const one = asked(15, 100);
@@ -92,38 +104,39 @@ describe("the fair queue", () => {
   });
 
   test("gives small entries of a line together, until they make a millisecond", () => {
-    const queue = new FairQueue<Asked>(100);
+    const queue = queueOf();
     for (let number = 0; number < 10; number++) queue.push(asked(0, 0, number, 0.25));
     assert.deepEqual(queue.take().map(({ number }) => number), [0, 1, 2, 3]);
     queue.push(asked(1, 0, 99, 4));
     assert.deepEqual([queue.take(), queue.take()].map(({ length }) => length).toSorted(), [1, 4]);
   });
 
-  test("leaves one connection half of its room, and a newcomer always some", () => {
-    const queue = new FairQueue<Asked>(100);
-    let held = 0;
-    while (queue.push(asked(0, held % 3, held))) held++;
-    assert.equal(held, 50);
-    for (let connection = 1; connection < 6; connection++) {
-      assert.ok(queue.push(asked(connection, 0)), `connection ${connection}`);
+  test("gives no more in a turn than fits it, and an entry that is larger than a turn alone", () => {
+    const room = (number: number, roomBytes: number): Asked => {
+      return { ...asked(0, 0, number, 0.01), roomBytes };
+    };
+    const queue = queueOf({ entries: 4, bytes: 1_000 });
+    for (let number = 0; number < 5; number++) queue.push(room(number, 10));
+    for (const [index, bytes] of [500, 500, 1, 1_001, 999, 1].entries()) {
+      queue.push(room(5 + index, bytes));
     }
-    assert.equal(queue.push(asked(0, 0)), false);
-    assert.equal(queue.length, 55);
+    const turns = Array.from({ length: 5 }, () => queue.take().map(({ number }) => number));
+    assert.deepEqual(turns, [[0, 1, 2, 3], [4, 5], [6, 7], [8], [9, 10]]);
   });
 
-  test("takes no more than it has room for", () => {
-    const queue = new FairQueue<Asked>(2);
-    assert.deepEqual([0, 1, 2].map((connection) => queue.push(asked(connection, 0))), [
-      true,
-      true,
-      false,
-    ]);
-    queue.take();
-    assert.ok(queue.push(asked(2, 0)));
+  test("gives a connection that asks for many keys no more than others", () => {
+    const queue = queueOf();
+    for (let number = 0; number < 300; number++) {
+      queue.push(asked(0, number)); // a key each time
+      queue.push(asked(1, 0, number));
+    }
+    const served = Array.from({ length: 100 }, () => queue.take()[0]!);
+    const modest = served.filter(({ connection }) => connection.id === 1).length;
+    assert.ok(modest >= 25, `${modest} of 100 turns`); // half of those that go by connection
   });
 
   test("gives what was put back before the rest of its line", () => {
-    const queue = new FairQueue<Asked>(2);
+    const queue = queueOf();
     const [first] = [0, 1].map((number) => asked(0, 0, number));
     queue.push(first!);
     queue.push(asked(1, 0, 1));
@@ -137,17 +150,35 @@ describe("the fair queue", () => {
 
   test("forgets what is swept, and nothing else", () => {
     fc.assert(fc.property(PUSHES, (pushes) => {
-      const queue = new FairQueue<Asked>(100_000);
+      const queue = queueOf();
       for (const [number, { connection, key }] of pushes.entries()) {
         queue.push(asked(connection, key, number));
       }
       const swept = queue.sweep(({ number }) => number % 3 !== 0);
       assert.ok(swept.every(({ number }) => number % 3 === 0));
       assert.equal(swept.length + queue.length, pushes.length);
-      const left: Asked[] = [];
-      for (let turn = queue.take(); turn.length > 0; turn = queue.take()) left.push(...turn);
+      const left = drain(queue);
       assert.ok(left.every(({ number }) => number % 3 !== 0));
       assert.equal(swept.length + left.length, pushes.length);
     }));
+  });
+
+  test("takes as long for a turn with 20,000 connections, or keys, as with a few", () => {
+    const turnsMs = (connections: number, keys: number): number => {
+      const queue = queueOf();
+      const all = Array.from({ length: connections }, (_, id) => ({ id }));
+      for (const connection of all) {
+        for (let key = 0; key < keys; key++) queue.push({ ...asked(0, key), connection });
+      }
+      const startedMs = performance.now();
+      for (let turn = 0; turn < 5_000; turn++) for (const entry of queue.take()) queue.push(entry);
+      return performance.now() - startedMs;
+    };
+    const few = Math.max(1, ...[1, 2, 3].map(() => turnsMs(8, 1)));
+    const many = [1, 2, 3].map(() => [turnsMs(20_000, 1), turnsMs(1, 20_000)]);
+    for (const index of [0, 1]) {
+      const least = Math.min(...many.map((times) => times[index]!));
+      assert.ok(least < few * 15, `${least} ms, with few ${few} ms`);
+    }
   });
 });

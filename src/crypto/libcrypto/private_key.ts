@@ -11,6 +11,7 @@ import {
 } from "../key_errors.ts";
 import { unsupportedKey } from "../public_key.ts";
 import { reasonOf, takeErrors } from "./errors.ts";
+import type { EcKeys } from "./ec_keys.ts";
 import type { DerBlock, DerKind } from "./key_file.ts";
 
 /**
@@ -25,12 +26,13 @@ import type { DerBlock, DerKind } from "./key_file.ts";
  */
 export function parsePrivateKey(
   libcrypto: Libcrypto,
+  ecKeys: EcKeys,
   block: DerBlock,
   passphrase: Uint8Array | undefined,
 ): number {
   for (const kind of block.kinds) {
     const source = new DerSource(block.pointer, block.lengthBytes);
-    const pkey = PARSERS[kind](libcrypto, source, passphrase);
+    const pkey = PARSERS[kind](libcrypto, ecKeys, source, passphrase);
     if (pkey !== 0) return wholly(libcrypto, source, pkey);
   }
   if (block.wasEncrypted) throw passphraseWrong();
@@ -57,21 +59,21 @@ class DerSource {
 
 /** Each gives an `EVP_PKEY *`, or 0 where the DER is not of its kind. */
 const PARSERS: Readonly<Record<DerKind, Parser>> = {
-  "pkcs8": (libcrypto, { at, lengthBytes }) => {
+  "pkcs8": (libcrypto, ecKeys, { at, lengthBytes }) => {
     const info = libcrypto.d2i_PKCS8_PRIV_KEY_INFO(0, at, lengthBytes);
-    return info === 0 ? 0 : fromPkcs8(libcrypto, info);
+    return info === 0 ? 0 : fromPkcs8(libcrypto, ecKeys, info);
   },
-  "encrypted-pkcs8": (libcrypto, { at, lengthBytes }, passphrase) => {
+  "encrypted-pkcs8": (libcrypto, ecKeys, { at, lengthBytes }, passphrase) => {
     const encrypted = libcrypto.d2i_X509_SIG(0, at, lengthBytes);
     if (encrypted === 0) return 0;
     try {
-      return fromPkcs8(libcrypto, decryptPkcs8(libcrypto, encrypted, passphrase));
+      return fromPkcs8(libcrypto, ecKeys, decryptPkcs8(libcrypto, encrypted, passphrase));
     } finally {
       libcrypto.X509_SIG_free(encrypted);
     }
   },
-  "pkcs1": rsaKey,
-  "sec1": (libcrypto, { at, lengthBytes }) => {
+  "pkcs1": (libcrypto, _ecKeys, source) => rsaKey(libcrypto, source),
+  "sec1": (libcrypto, _ecKeys, { at, lengthBytes }) => {
     const key = libcrypto.d2i_ECPrivateKey(null, at, lengthBytes);
     return key === 0 ? 0 : assignEc(libcrypto, key);
   },
@@ -79,6 +81,7 @@ const PARSERS: Readonly<Record<DerKind, Parser>> = {
 
 type Parser = (
   libcrypto: Libcrypto,
+  ecKeys: EcKeys,
   source: DerSource,
   passphrase: Uint8Array | undefined,
 ) => number;
@@ -97,7 +100,7 @@ function decryptPkcs8(
 }
 
 /** Takes a `PKCS8_PRIV_KEY_INFO *` over, which cleanses its key when it is freed. */
-function fromPkcs8(libcrypto: Libcrypto, info: number): number {
+function fromPkcs8(libcrypto: Libcrypto, ecKeys: EcKeys, info: number): number {
   try {
     const [oid, key, length, algorithm] = [out(), out(), out(), out()];
     if (libcrypto.PKCS8_pkey_get0(oid, key, length, algorithm, info) !== 1) return 0;
@@ -108,7 +111,7 @@ function fromPkcs8(libcrypto: Libcrypto, info: number): number {
         return wholly(libcrypto, source, rsaKey(libcrypto, source));
       case NID.ec: {
         const curve = curveNid(libcrypto, Number(algorithm[0]));
-        return wholly(libcrypto, source, ecKey(libcrypto, source, curve));
+        return wholly(libcrypto, source, ecKey(libcrypto, ecKeys, source, curve));
       }
       case NID.ed25519:
         return ed25519Key(libcrypto, Number(key[0]), Number(length[0]));
@@ -133,8 +136,13 @@ function rsaKey(libcrypto: Libcrypto, { at, lengthBytes }: DerSource): number {
 }
 
 /** The key on the curve that PKCS#8 names; the inner structure may name it again, or not. */
-function ecKey(libcrypto: Libcrypto, { at, lengthBytes }: DerSource, nid: number): number {
-  const key = libcrypto.EC_KEY_new_by_curve_name(nid);
+function ecKey(
+  libcrypto: Libcrypto,
+  ecKeys: EcKeys,
+  { at, lengthBytes }: DerSource,
+  nid: number,
+): number {
+  const key = ecKeys.create(nid);
   if (key === 0) throw unsupportedKey("an EC key on another curve");
   if (libcrypto.d2i_ECPrivateKey(new BigUint64Array([BigInt(key)]), at, lengthBytes) === 0) {
     libcrypto.EC_KEY_free(key);

@@ -9,7 +9,7 @@ import {
 } from "node:crypto";
 import { pssBytes } from "../check_fit.ts";
 import { DIGEST_INFO_PREFIXES } from "../digest_info.ts";
-import type { PublicKeyInfo } from "../public_key.ts";
+import type { KeyShape } from "../public_key.ts";
 import type { Hash } from "../scheme.ts";
 import { encodePss } from "./emsa_pss.ts";
 
@@ -34,7 +34,7 @@ export function signPkcs1(pair: KeyPair, hash: Hash, digest: Uint8Array): Uint8A
 /** RFC 8017 section 8.1.1 from the digest on; the salt is as long as the digest. */
 export function signPss(
   pair: KeyPair,
-  info: PublicKeyInfo,
+  info: KeyShape,
   hash: Hash,
   digest: Uint8Array,
 ): Uint8Array | undefined {

@@ -21,23 +21,20 @@ export interface MetricSample {
   readonly hostname: string;
 }
 
-/** The base metrics of one process. */
+/**
+ * The base metrics of a server. `metrics` is always a snapshot of the metrics of the table METRICS, of
+ * all its threads.
+ */
 export class BaseMetrics {
   /** To be told of what they measure. */
   readonly timers: Readonly<Record<TimerName, Timer>> = {
     "conn.handshake": new Timer(HANDSHAKE_BOUNDS_NS),
     "conn.lifetime": new Timer(LIFETIME_BOUNDS_NS),
   };
-  readonly #snapshot: () => readonly MetricSnapshot[];
-
-  /** @param snapshot gives the metrics of the table METRICS */
-  constructor(snapshot: () => readonly MetricSnapshot[]) {
-    this.#snapshot = snapshot;
-  }
 
   /** All values at this moment, in the table's order. */
-  values(): BaseValue[] {
-    const all = new Sums(this.#snapshot());
+  values(metrics: readonly MetricSnapshot[]): BaseValue[] {
+    const all = new Sums(metrics);
     return ROWS.flatMap(([name, row]): BaseValue[] => {
       if (row.type !== "timer") return [{ name, type: row.type, value: row.read(all) }];
       return Object.entries(this.timers[name as TimerName].read())
@@ -46,16 +43,20 @@ export class BaseMetrics {
   }
 
   /** The JSON form. */
-  samples(prefix: string, unixSeconds = Math.floor(Date.now() / 1_000)): MetricSample[] {
-    return toSamples(this.values(), prefix, unixSeconds);
+  samples(
+    metrics: readonly MetricSnapshot[],
+    prefix: string,
+    unixSeconds = Math.floor(Date.now() / 1_000),
+  ): MetricSample[] {
+    return toSamples(this.values(metrics), prefix, unixSeconds);
   }
 
   /**
    * For Prometheus, where names have underscores. Each timer is a histogram as well, `…_timer`, in
    * nanoseconds as all of it.
    */
-  snapshotsFor(prefix: string): MetricSnapshot[] {
-    const all = new Sums(this.#snapshot());
+  snapshotsFor(metrics: readonly MetricSnapshot[], prefix: string): MetricSnapshot[] {
+    const all = new Sums(metrics);
     return ROWS.flatMap(([shortName, row]) => {
       const name = prometheusName(`${prefix}.${shortName}`);
       if (row.type === "timer") {

@@ -5,7 +5,7 @@ import {
   firstToExpire,
 } from "../../pki/certificate_gauge.ts";
 import { type Certificate, parseCertificate } from "../../pki/certificates.ts";
-import type { GaugeValue } from "./registry.ts";
+import type { WatchedValue } from "./registry.ts";
 
 /**
  * When the certificates that a server meets expire: its own for good, and its clients' up to a
@@ -52,8 +52,8 @@ export class CertificateGauges {
    * One for each series. Of the certificates of a file with the same labels, the one that expires
    * first; of those of clients the one that came last, for it has replaced the others.
    */
-  values(): readonly GaugeValue[] {
-    const peers = new Map<string, GaugeValue>();
+  values(): readonly WatchedValue[] {
+    const peers = new Map<string, WatchedValue>();
     for (const series of this.#peers.values()) {
       if (series !== undefined) peers.set(series.key, series.value);
     }
@@ -64,7 +64,7 @@ export class CertificateGauges {
 interface Series {
   /** Its labels, as one text. */
   readonly key: string;
-  readonly value: GaugeValue;
+  readonly value: WatchedValue;
 }
 
 /** Undefined for a certificate that TLS has accepted but that cannot be read here. */
@@ -77,7 +77,7 @@ function peerSeries(der: Uint8Array, listener: string): Series | undefined {
   }
 }
 
-function valueOf({ labels, value }: CertificateGauge): GaugeValue {
+function valueOf({ labels, value }: CertificateGauge): WatchedValue {
   return { labels: { ...labels }, value };
 }
 

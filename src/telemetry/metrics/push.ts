@@ -26,7 +26,7 @@ export interface PushOptions {
   readonly timeoutMs?: number;
   /** How long stopping may take. */
   readonly lastPushMs?: number;
-  readonly read: () => readonly BaseValue[];
+  readonly read: () => Promise<readonly BaseValue[]>;
   readonly count: (sink: Sink["name"], outcome: PushOutcome) => void;
   readonly log: Log;
 }
@@ -86,7 +86,7 @@ class Pusher {
     const late = new Error(`it takes longer than ${timeoutMs / 1_000} s`);
     const timer = setTimeout(() => abort.abort(late), timeoutMs);
     try {
-      await this.#sink.send(read(), abort.signal);
+      await this.#sink.send(await unlessAborted(read(), abort.signal), abort.signal);
       this.#count("ok");
       this.#becomes("up");
     } catch (thrown) {
@@ -116,6 +116,14 @@ class Pusher {
   #count(outcome: PushOutcome): void {
     this.#options.count(this.#sink.name, outcome);
   }
+}
+
+/** What a promise gives, or the signal's reason once that comes first. */
+function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    promise.then(resolve, reject);
+  });
 }
 
 /** A runtime may name the URL in its message, with what must not be logged. */

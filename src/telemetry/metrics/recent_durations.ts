@@ -1,22 +1,24 @@
 import { constructorFromBucketSize } from "hdr-histogram-js/dist/JsHistogramFactory.js";
 
 /**
- * Durations of the last minutes, in nanoseconds, within 1 %: so that a slow hour of last week does
- * not stand in today's percentiles.
+ * Durations of a window that ends now, in nanoseconds, within 1 %: so that a slow hour of last week
+ * does not stand in today's percentiles.
  *
  * Two histograms run half a window apart and take every value. The older is read; when it has run a
- * whole window it is emptied, and is the younger one. What is read is therefore the last 5 to 10
- * minutes, and less just after the start.
+ * whole window it is emptied, and is the younger one. What is read is therefore the last half to
+ * whole window (5 to 10 minutes by default), and less just after the start.
  */
 export class RecentDurations {
   readonly #nowMs: () => number;
+  readonly #halfWindowMs: number;
   #older = emptyHistogram();
   #younger = emptyHistogram();
   #turnedMs: number;
 
   /** @param nowMs a clock that never goes back */
-  constructor(nowMs: () => number) {
+  constructor(nowMs: () => number, halfWindowMs: number = HALF_WINDOW_MS) {
     this.#nowMs = nowMs;
+    this.#halfWindowMs = halfWindowMs;
     this.#turnedMs = nowMs();
   }
 
@@ -39,9 +41,9 @@ export class RecentDurations {
 
   /** Done when it is next used instead of by a timer, which would wake an idle process. */
   #turn(): void {
-    const elapsed = Math.floor((this.#nowMs() - this.#turnedMs) / HALF_WINDOW_MS);
+    const elapsed = Math.floor((this.#nowMs() - this.#turnedMs) / this.#halfWindowMs);
     if (elapsed === 0) return;
-    this.#turnedMs += elapsed * HALF_WINDOW_MS;
+    this.#turnedMs += elapsed * this.#halfWindowMs;
     this.#older.reset();
     if (elapsed > 1) this.#younger.reset();
     [this.#older, this.#younger] = [this.#younger, this.#older];
@@ -58,7 +60,7 @@ export interface RecentReading {
   readonly percentile: (percent: number) => number;
 }
 
-/** Half of how long a duration is remembered at most. */
+/** Half of how long a duration is remembered at most, by default. */
 export const HALF_WINDOW_MS = 300_000;
 
 /** Longer ones count as this: 104 days. */

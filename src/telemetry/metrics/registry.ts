@@ -1,5 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
-import promClient from "prom-client";
 import { CounterSeries, Family, HistogramSeries, type Labels, SummarySeries } from "./series.ts";
 import type { MetricRow } from "./table.ts";
 
@@ -20,22 +18,13 @@ export interface SampleValue {
   readonly metricName?: string;
 }
 
-/** A value of a gauge at the moment of a scrape. */
-export interface GaugeValue {
+/** A value at the moment of a scrape. */
+export interface WatchedValue {
   readonly labels?: Labels;
   readonly value: number;
 }
 
-/** "text" is Prometheus's text format 0.0.4; "openmetrics" is OpenMetrics 1.0. */
-export type MetricsFormat = "text" | "openmetrics";
-
-/** The media type of each format. */
-export const CONTENT_TYPES: Readonly<Record<MetricsFormat, string>> = {
-  text: promClient.Registry.PROMETHEUS_CONTENT_TYPE,
-  openmetrics: promClient.Registry.OPENMETRICS_CONTENT_TYPE,
-};
-
-/** The metrics of one table: series that are counted, and gauges that are read when scraped. */
+/** The metrics of one table: series that are counted here, and what is read when scraped. */
 export class MetricsRegistry<Table extends Readonly<Record<string, MetricRow>>> {
   readonly #table: Table;
   readonly #readers = new Map<string, Reader>();
@@ -70,12 +59,12 @@ export class MetricsRegistry<Table extends Readonly<Record<string, MetricRow>>> 
   }
 
   /**
-   * Says how gauges are read. `state` is asked once a snapshot, however many gauges it has: all of
-   * them are of one moment.
+   * Says how gauges are read, and counters that are counted elsewhere. `state` is asked once a
+   * snapshot, however many metrics it has: all of them are of one moment.
    */
-  gauges<State>(
+  watch<State>(
     state: () => State,
-    read: Readonly<Partial<Record<NamesOf<Table, "gauge">, (state: State) => Values>>>,
+    read: Readonly<Partial<Record<NamesOf<Table, "gauge" | "counter">, (state: State) => Values>>>,
   ): void {
     for (const [name, values] of Object.entries<((state: State) => Values) | undefined>(read)) {
       if (values === undefined) continue;
@@ -109,58 +98,6 @@ export class MetricsRegistry<Table extends Readonly<Record<string, MetricRow>>> 
   }
 }
 
-/**
- * Writes metrics out. The event loop has its turn after every `SAMPLES_A_TURN` samples, so that a
- * large scrape holds no request up.
- *
- * In OpenMetrics counters are named without `_total` and their samples with it; of two counters that
- * this makes the same the first is kept.
- */
-export async function renderMetrics(
-  metrics: readonly MetricSnapshot[],
-  format: MetricsFormat = "text",
-): Promise<string> {
-  const openMetrics = format === "openmetrics";
-  const registry = new promClient.Registry();
-  registry.setContentType(CONTENT_TYPES[format] as never);
-  const parts: string[] = [];
-  const names = new Set<string>();
-  let sinceTurn = 0;
-  for (const metric of metrics) {
-    const name = openMetrics && metric.type === "counter"
-      ? metric.name.replace(/_total$/, "")
-      : metric.name;
-    if (names.has(name)) continue;
-    names.add(name);
-    for (let at = 0; at === 0 || at < metric.values.length; at += SAMPLES_A_TURN) {
-      const values = metric.values.slice(at, at + SAMPLES_A_TURN);
-      const text = await formatMetric(registry, { ...metric, name, values });
-      parts.push(at === 0 ? text : withoutHead(text));
-      sinceTurn += values.length;
-      if (sinceTurn < SAMPLES_A_TURN) continue;
-      sinceTurn = 0;
-      await nextTurn();
-    }
-  }
-  return `${parts.join("\n")}\n${openMetrics ? "# EOF\n" : ""}`;
-}
-
-/** prom-client reads a metric by its `get`. */
-function formatMetric(
-  registry: InstanceType<typeof promClient.Registry>,
-  metric: MetricSnapshot,
-): Promise<string> {
-  const readable = registry as unknown as {
-    getMetricsAsString(metric: { get(): MetricSnapshot }): Promise<string>;
-  };
-  return readable.getMetricsAsString({ get: () => metric });
-}
-
-/** What follows the lines HELP and TYPE. */
-function withoutHead(text: string): string {
-  return text.split("\n").slice(2).join("\n");
-}
-
 /** The samples of one series of a histogram: buckets, sum and count. */
 export function bucketSamples(
   name: string,
@@ -186,18 +123,15 @@ export function bucketSamples(
   ];
 }
 
-/** What groups of gauges read their values from, while a snapshot is made. */
+/** What watched metrics read their values from, while a snapshot is made. */
 type States = Map<() => unknown, unknown>;
 type Reader = (states: States) => readonly SampleValue[];
 
 /** One value without labels, or one for each series. */
-type Values = number | readonly GaugeValue[];
+type Values = number | readonly WatchedValue[];
 
 type NamesOf<Table, Type> =
   & {
     [Name in keyof Table]: Table[Name] extends { readonly type: Type } ? Name : never;
   }[keyof Table]
   & string;
-
-/** A millisecond or two of work, with long labels. */
-const SAMPLES_A_TURN = 50;

@@ -83,7 +83,7 @@ export const METRICS = {
   },
   keyless_connections_limit: {
     type: "gauge",
-    join: "sum",
+    join: "max",
     labels: [],
     help: "Connections that may be open at a time.",
   },
@@ -129,6 +129,69 @@ export const METRICS = {
     join: "max",
     labels: ["store"],
     help: "Key files and directories that were left out because they cannot be used.",
+  },
+  keyless_key_proofs: {
+    type: "gauge",
+    join: "max",
+    labels: ["result"],
+    help: "Private keys by what came of the signature that each makes once after the start.",
+  },
+  keyless_workers: {
+    type: "gauge",
+    join: "sum",
+    labels: [],
+    help: "Workers that run: event loops that the connections are spread over.",
+  },
+  keyless_thread_deaths_total: {
+    type: "counter",
+    labels: ["kind"],
+    help: "Threads that have died and been replaced.",
+  },
+  keyless_signing_queue_length: {
+    type: "gauge",
+    join: "sum",
+    labels: [],
+    help: "Requests for slow keys that wait for a signing thread.",
+  },
+  keyless_signing_queue_oldest_seconds: {
+    type: "gauge",
+    join: "max",
+    labels: [],
+    help: "How long the oldest of them has waited.",
+  },
+  keyless_signing_requests_in_progress: {
+    type: "gauge",
+    join: "sum",
+    labels: [],
+    help: "Requests that signing threads have.",
+  },
+  keyless_signing_requests_largest: {
+    type: "gauge",
+    join: "max",
+    labels: [],
+    help: "The most requests that have ever waited for signing threads or been with them at once.",
+  },
+  keyless_signing_threads: {
+    type: "gauge",
+    join: "max",
+    labels: [],
+    help: "Signing threads that run.",
+  },
+  keyless_signing_threads_busy: {
+    type: "gauge",
+    join: "max",
+    labels: [],
+    help: "Signing threads that have something to do.",
+  },
+  keyless_signing_shed_total: {
+    type: "counter",
+    labels: ["reason"],
+    help: "Requests for slow keys that were not carried out.",
+  },
+  keyless_sign_retries_total: {
+    type: "counter",
+    labels: [],
+    help: "Further attempts at operations that failed (sign_retry_count).",
   },
   keyless_metrics_pushes_total: {
     type: "counter",

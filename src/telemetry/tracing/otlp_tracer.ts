@@ -29,6 +29,7 @@ import { ExportWatch } from "./export_watch.ts";
 import { RecordedSpan } from "./request_span.ts";
 import type { RequestSpan, Tracer } from "./tracer.ts";
 import { WallClock } from "./wall_clock.ts";
+import { withoutQuery } from "./without_query.ts";
 
 export interface OtlpTracerOptions {
   /** The collector's URL for traces. */
@@ -74,8 +75,6 @@ const OTLP_LIMITS: OtlpLimits = {
  * CLIENT_CERTIFICATE, CLIENT_KEY.
  */
 export class OtlpTracer implements Tracer {
-  /** The collector, as it may be shown. */
-  readonly collector: string;
   readonly #limits: OtlpLimits;
   readonly #provider: TracerProvider;
   readonly #tracer: OtelTracer;
@@ -90,8 +89,7 @@ export class OtlpTracer implements Tracer {
     const limits = this.#limits = { ...OTLP_LIMITS, ...options.limits };
     const { url, log, serviceVersion } = options;
     const exporter = new OTLPTraceExporter({ url, timeoutMillis: limits.exportMs });
-    const collector = this.collector = withoutQuery(url);
-    this.#watch = new ExportWatch(exporter, { log, collector, ...limits });
+    this.#watch = new ExportWatch(exporter, { log, collector: withoutQuery(url), ...limits });
     this.#sampler = new TraceIdRatioBasedSampler(options.sampleRate);
     const ids = this.#ids = options.ids ?? new RandomIdGenerator();
     this.#provider = new TracerProvider({
@@ -175,9 +173,4 @@ function resourceOf(serviceVersion: string): Resource {
   });
   const detectors = [resourceAttributesEnvDetector, serviceNameEnvDetector];
   return defaultResource().merge(own).merge(detectResources({ detectors }));
-}
-
-/** A query may hold a token. */
-function withoutQuery(url: string): string {
-  return url.replace(/\?.*$/, "");
 }

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { planReports, writeReports } from "../../../cli/bench/reports.ts";
 import { ruleError, ruleText, thresholdError } from "../../../cli/bench/verdicts.ts";
@@ -63,6 +72,24 @@ describe("the files of a run", () => {
     assert.match(failure.message, /--csv .* cannot be written: .*directory/);
     assert.deepEqual(others, []);
     assert.ok(existsSync(flags.html));
+  });
+
+  test("replace what stands there as a whole, also behind a link; its mode stays", async () => {
+    dir.write("old.csv", "old");
+    chmodSync(dir.at("old.csv"), 0o640);
+    symlinkSync(dir.at("old.csv"), dir.at("link.csv"));
+    const plan = planReports({ csv: dir.at("link.csv") }, OPERATIONS);
+    assert.deepEqual(await writeReports(plan, run, []), []);
+    assert.match(readFileSync(dir.at("old.csv"), "utf8"), /^kind,/);
+    assert.equal(statSync(dir.at("old.csv")).mode & 0o777, 0o640);
+    assert.ok(lstatSync(dir.at("link.csv")).isSymbolicLink());
+    assert.deepEqual(readdirSync(dir.path).filter((name) => name.endsWith(".tmp")), []);
+  });
+
+  test("may be devices, which are written to and stay what they are", async () => {
+    const plan = planReports({ csv: "/dev/null" }, OPERATIONS);
+    assert.deepEqual(await writeReports(plan, run, []), []);
+    assert.ok(statSync("/dev/null").isCharacterDevice());
   });
 
   test("go with thresholds, which are read before the run as well", () => {

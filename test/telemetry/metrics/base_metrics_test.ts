@@ -6,10 +6,11 @@ import { WIRE_ERRORS } from "../../../src/protocol/errors.ts";
 import { OPCODES } from "../../../src/protocol/opcodes.ts";
 import { BaseMetrics } from "../../../src/telemetry/metrics/base_metrics.ts";
 import { BASE_METRICS } from "../../../src/telemetry/metrics/base_table.ts";
-import { renderMetrics } from "../../../src/telemetry/metrics/registry.ts";
+import { renderMetrics } from "../../../src/telemetry/metrics/render.ts";
 import { METRICS } from "../../../src/telemetry/metrics/table.ts";
+import { MainMetrics } from "../../../src/telemetry/main_metrics.ts";
 import { RequestTimes } from "../../../src/telemetry/request_times.ts";
-import { type HandshakeOutcome, ServerMetrics } from "../../../src/telemetry/server_metrics.ts";
+import { type RefusedOutcome, ServerMetrics } from "../../../src/telemetry/server_metrics.ts";
 import { parseSamples, sampleValue } from "../../support/metrics.ts";
 
 /** Source: ghostunnel's metrics page, "Metric Names". */
@@ -50,7 +51,8 @@ describe("the base metrics", () => {
   });
 
   test("count what the server's metrics were told", () => {
-    const metrics = new ServerMetrics();
+    const main = new MainMetrics();
+    const metrics = new ServerMetrics(main);
     metrics.watchServer(() => ({
       handshaking: 2,
       established: 3,
@@ -61,12 +63,15 @@ describe("the base metrics", () => {
       oldestWaitingMs: 1,
       unsentBytes: 0,
     }));
-    metrics.watchStores(() => [
+    main.watchStores(() => [
       { store: "file", keys: { "RSA 2048": 6, "EC P-256": 1 }, failures: 1 },
       { store: "other", keys: { "EC P-256": 2 }, failures: 0 },
     ]);
-    const outcomes: HandshakeOutcome[] = ["ok", "ok", "ok", "timeout", "timeout", "protocol"];
-    for (const outcome of outcomes) metrics.handshake(outcome, 7);
+    for (let i = 0; i < 3; i++) {
+      metrics.established({ handshakeMs: 7, certificates: [], listener: "x" }, "TLSv1.3");
+    }
+    const outcomes: RefusedOutcome[] = ["timeout", "timeout", "protocol"];
+    for (const outcome of outcomes) metrics.refused(outcome, 7);
     metrics.connectionTimedOut("idle");
     metrics.connectionTimedOut("write");
     metrics.connectionClosed(60_000);
@@ -76,7 +81,8 @@ describe("the base metrics", () => {
       metrics.executed(times, OPCODES[0].code, error);
     }
     metrics.received(undefined);
-    const values = new Map(metrics.base.values().map(({ name, value }) => [name, value]));
+    const snapshot = [...metrics.registry.snapshot(), ...main.registry.snapshot()];
+    const values = new Map(main.base.values(snapshot).map(({ name, value }) => [name, value]));
     const expected = {
       "conn.open": 5,
       "conn.timeout": 2,
@@ -102,7 +108,7 @@ describe("the base metrics", () => {
 
 describe("the JSON form", () => {
   test("has every name of ghostunnel's page, with the time, a number and the host", () => {
-    const samples = filled().samples("edge.keyless", 1_700_000_000);
+    const samples = filled().samples([], "edge.keyless", 1_700_000_000);
     const names = samples.map(({ metric }) => metric);
     for (const [name, type] of Object.entries(GHOSTUNNEL)) {
       const parts = type === "timer" ? JSON_PARTS.map((part) => `.${part}`) : [""];
@@ -118,7 +124,7 @@ describe("the JSON form", () => {
   });
 
   test("gives durations in nanoseconds", () => {
-    const samples = filled().samples("keyless", 0);
+    const samples = filled().samples([], "keyless", 0);
     const mean = samples.find(({ metric }) => metric === "keyless.conn.handshake.mean")?.value ?? 0;
     assert.ok(Math.abs(mean - 5e6) < 5e4, String(mean));
   });
@@ -126,7 +132,7 @@ describe("the JSON form", () => {
 
 describe("the Prometheus form", () => {
   test("has the names of ghostunnel's page, with underscores", async () => {
-    const samples = parseSamples(await renderMetrics(filled().snapshotsFor("edge-1.keyless")));
+    const samples = parseSamples(await renderMetrics(filled().snapshotsFor([], "edge-1.keyless")));
     for (const [name, type] of Object.entries(GHOSTUNNEL)) {
       const parts = type === "timer" ? PROMETHEUS_PARTS.map((part) => `_${part}`) : [""];
       for (const part of [...parts, ...(type === "timer" ? ["_timer_count"] : [])]) {
@@ -137,7 +143,7 @@ describe("the Prometheus form", () => {
   });
 
   test("has timers that are histograms: cumulative, in nanoseconds", async () => {
-    const samples = parseSamples(await renderMetrics(filled().snapshotsFor("keyless")));
+    const samples = parseSamples(await renderMetrics(filled().snapshotsFor([], "keyless")));
     const buckets = samples.filter(({ name }) => name === "keyless_conn_handshake_timer_bucket");
     const counts = Object.fromEntries(buckets.map(({ labels, value }) => [labels["le"], value]));
     assert.deepEqual([counts["3200000"], counts["6400000"], counts["+Inf"]], [0, 2, 2]);
@@ -147,7 +153,7 @@ describe("the Prometheus form", () => {
   });
 
   test("is what promtool reads; only the names are not as it likes them", async () => {
-    const input = await renderMetrics(filled().snapshotsFor("edge-1.keyless"));
+    const input = await renderMetrics(filled().snapshotsFor([], "edge-1.keyless"));
     const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], {
       input,
       encoding: "utf8",
@@ -158,7 +164,7 @@ describe("the Prometheus form", () => {
   });
 
   test("shares no name with the metrics page, whatever the prefix", () => {
-    const names = filled().snapshotsFor("x").map(({ name }) => name.slice(1));
+    const names = filled().snapshotsFor([], "x").map(({ name }) => name.slice(1));
     assert.equal(new Set(names).size, names.length);
     const taken = Object.keys(METRICS).filter((metric) =>
       names.some((name) => metric.endsWith(name) && metric.length > name.length)
@@ -173,7 +179,7 @@ const ABOUT_NAMES =
 
 /** Two handshakes of 5 ms, and a connection of a minute. */
 function filled(): BaseMetrics {
-  const { base } = new ServerMetrics();
+  const base = new BaseMetrics();
   base.timers["conn.handshake"].observe(5);
   base.timers["conn.handshake"].observe(5);
   base.timers["conn.lifetime"].observe(60_000);

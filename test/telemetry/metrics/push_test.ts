@@ -13,6 +13,7 @@ import {
   type Sink,
   startPush,
 } from "../../../src/telemetry/metrics/push.ts";
+import { MainMetrics } from "../../../src/telemetry/main_metrics.ts";
 import { ServerMetrics } from "../../../src/telemetry/server_metrics.ts";
 import { MemoryLog } from "../../support/memory_log.ts";
 import { sampleValue, scrape } from "../../support/metrics.ts";
@@ -21,6 +22,7 @@ import { GraphiteSink, HttpSink, samplesOf } from "../../support/sinks.ts";
 const INTERVAL_MS = 20;
 const LAST_PUSH_MS = 100;
 
+let main: MainMetrics;
 let metrics: ServerMetrics;
 let log: MemoryLog;
 let outcomes: PushOutcome[];
@@ -32,7 +34,8 @@ let alive: ReturnType<typeof setInterval>;
 
 beforeEach(() => {
   alive = setInterval(() => {}, 1_000); // a push does not keep a process running
-  metrics = new ServerMetrics();
+  main = new MainMetrics();
+  metrics = new ServerMetrics(main);
   log = new MemoryLog();
   outcomes = [];
   counted = [];
@@ -71,7 +74,7 @@ for (const [kind, create] of Object.entries(KINDS)) {
       await untilCounted("ok", 3);
       assert.deepEqual(new Set(outcomes.filter((each) => each !== "skipped")), new Set(["ok"]));
       assert.deepEqual(log.lines, []);
-      const samples = await scrape(metrics.registry.snapshot());
+      const samples = await scrape(main.registry.snapshot());
       const pushes = { sink: kind, outcome: "ok" };
       assert.ok(sampleValue(samples, "keyless_metrics_pushes_total", pushes) >= 3);
     });
@@ -172,8 +175,8 @@ for (const [kind, create] of Object.entries(KINDS)) {
 
 test("Graphite gets lines of a name, a number and a Unix time", async () => {
   await graphite.open();
-  metrics.handshake("ok", 5);
-  metrics.handshake("timeout", 10_000);
+  metrics.established(ESTABLISHED, "TLSv1.3");
+  metrics.refused("timeout", 10_000);
   startWith(graphiteSink("127.0.0.1", graphite.port, "edge-1.keyless"));
   const text = await graphite.next();
   assert.ok(text.endsWith("\n"));
@@ -200,7 +203,7 @@ test("Graphite gets lines of a name, a number and a Unix time", async () => {
 describe("the URL", () => {
   test("gets a POST of the JSON form, with the URL's path, query and credentials", async () => {
     await http.open();
-    metrics.handshake("ok", 5);
+    metrics.established(ESTABLISHED, "TLSv1.3");
     startWith(httpSink(`http://me:p%40ss@127.0.0.1:${http.port}/in?db=k%20l#top`, "keyless"));
     const post = await http.next();
     assert.equal(post.method, "POST");
@@ -285,17 +288,33 @@ test("a sink that throws at once is a failed push", async () => {
   assert.deepEqual(eventsOf(log), ["metrics_push_failed"]);
 });
 
-function startWith(sink: Sink, timeoutMs?: number): void {
+test("metrics that cannot be had in time are a failed push, and do not keep it from ending", async () => {
+  await graphite.open();
+  const sink = graphiteSink("127.0.0.1", graphite.port, "keyless");
+  startWith(sink, INTERVAL_MS, () => new Promise(() => {}));
+  const { fields } = await log.event("metrics_push_failed");
+  assert.equal(fields["reason"], "it takes longer than 0.02 s");
+  await push!.stop();
+  assert.deepEqual(graphite.items, []);
+});
+
+const ESTABLISHED = { handshakeMs: 5, certificates: [], listener: "127.0.0.1:1" };
+
+function startWith(
+  sink: Sink,
+  timeoutMs?: number,
+  read = () => Promise.resolve(main.base.values(metrics.registry.snapshot())),
+): void {
   push = startPush({
     sinks: [sink],
     intervalMs: INTERVAL_MS,
     lastPushMs: LAST_PUSH_MS,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    read: () => metrics.base.values(),
+    read,
     count: (name, outcome) => {
       assert.equal(name, sink.name);
       outcomes.push(outcome);
-      metrics.pushed(name, outcome);
+      main.pushed(name, outcome);
       for (const wake of counted.splice(0)) wake();
     },
     log,

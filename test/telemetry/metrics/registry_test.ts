@@ -2,11 +2,8 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { describe, test } from "node:test";
 import promClient from "prom-client";
-import {
-  type MetricSnapshot,
-  MetricsRegistry,
-  renderMetrics,
-} from "../../../src/telemetry/metrics/registry.ts";
+import { type MetricSnapshot, MetricsRegistry } from "../../../src/telemetry/metrics/registry.ts";
+import { renderMetrics } from "../../../src/telemetry/metrics/render.ts";
 import { BUCKETS, type MetricRow } from "../../../src/telemetry/metrics/table.ts";
 import { parseSamples, sampleValue, scrape } from "../../support/metrics.ts";
 
@@ -21,7 +18,7 @@ function registryWith(kind: string, age: number, size: number): MetricsRegistry<
   const registry = new MetricsRegistry(TABLE);
   registry.counter("things_total").with(kind).add(3);
   registry.histogram("age_seconds").with().observe(age);
-  registry.gauges(() => size, {
+  registry.watch(() => size, {
     sizes: (value) => [{ labels: { of: "box" }, value }],
     oldest_seconds: (value) => value,
   });
@@ -77,7 +74,7 @@ describe("the text format", () => {
       labels: { of: `box ${value}` },
       value,
     }));
-    registry.gauges(() => values, { sizes: (all) => all });
+    registry.watch(() => values, { sizes: (all) => all });
     const text = await renderMetrics(registry.snapshot());
     assert.equal(text.match(/# HELP/g)?.length, 1);
     assert.deepEqual(parseSamples(text).map(({ value }) => value), values.map((v) => v.value));
@@ -137,7 +134,7 @@ test("several workers' metrics are joined as their rows say: sums, or the larges
 test("gauges of one group are read once a snapshot: they are of one moment", () => {
   let reads = 0;
   const registry = new MetricsRegistry(TABLE);
-  registry.gauges(() => ++reads, { sizes: (value) => value, oldest_seconds: (value) => value });
+  registry.watch(() => ++reads, { sizes: (value) => value, oldest_seconds: (value) => value });
   const values = registry.snapshot().map((metric) => metric.values[0]?.value);
   assert.deepEqual(values, [1, 1]);
 });

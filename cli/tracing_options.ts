@@ -3,28 +3,24 @@ import { collectorUrl, DEFAULT_COLLECTOR_URL } from "../src/config/collector.ts"
 import { flagOf, type Settings } from "../src/config/settings.ts";
 import { KeylessError } from "../src/errors/errors.ts";
 import type { Log } from "../src/telemetry/log.ts";
-import type { Tracer } from "../src/telemetry/tracing/tracer.ts";
+import type { OtlpTracerOptions } from "../src/telemetry/tracing/otlp_tracer.ts";
+import { withoutQuery } from "../src/telemetry/tracing/without_query.ts";
 import { VERSION } from "./version.ts";
 
+/** What a tracer is made with, in each worker. */
+export type TracingOptions = Omit<OtlpTracerOptions, "log">;
+
 /**
- * The tracer that the settings ask for; undefined where tracing is off, and nothing of it is loaded
- * then.
+ * How requests are traced, as the settings say; undefined where tracing is off.
  *
  * @throws KeylessError "CONFIG_VALUE" for a collector in OpenTelemetry's variables that is no URL
  */
-export async function startTracing(settings: Settings, log: Log): Promise<Tracer | undefined> {
+export function tracingOptions(settings: Settings, log: Log): TracingOptions | undefined {
   if (!settings.tracing_enabled) return undefined;
   const url = collectorUrl(settings.tracing_address) ?? collectorOf(process.env);
   const { tracing_sample_rate: sampleRate } = settings;
-  const { OtlpTracer } = await import("../src/telemetry/tracing/otlp_tracer.ts");
-  const tracer = new OtlpTracer({ url, sampleRate, serviceVersion: VERSION, log });
-  log.info({ event: "tracing", collector: tracer.collector, sampleRate }, "tracing");
-  return tracer;
-}
-
-/** Ends the process in a moment, even if an export still waits: its timers outlast the tracer. */
-export function endThoughExporting(): void {
-  setTimeout(() => process.exit(), LAST_EXPORT_MS).unref();
+  log.info({ event: "tracing", collector: withoutQuery(url), sampleRate }, "tracing");
+  return { url, sampleRate, serviceVersion: VERSION };
 }
 
 /** Where OpenTelemetry's own variables say, for one that is configured by them. */
@@ -48,5 +44,3 @@ const ENDPOINT_VARIABLES = {
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "",
   OTEL_EXPORTER_OTLP_ENDPOINT: "/v1/traces",
 } as const;
-
-const LAST_EXPORT_MS = 100;

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import process from "node:process";
 import { after, afterEach, before, describe, test } from "node:test";
-import { startTracing } from "../../cli/start_tracing.ts";
+import { tracingOptions } from "../../cli/tracing_options.ts";
 import { SETTINGS, type Settings } from "../../src/config/settings.ts";
 import { spawnScript } from "../support/cli.ts";
 import { MemoryLog } from "../support/memory_log.ts";
@@ -23,44 +23,43 @@ function settings(changes: Partial<Settings>): Settings {
   return { ...Object.fromEntries(defaults) as Settings, tracing_enabled: true, ...changes };
 }
 
-/** Where traces would go. */
-async function collectorWith(changes: Partial<Settings>): Promise<unknown> {
+/** Where traces would go, as the log says it. */
+function collectorWith(changes: Partial<Settings>): unknown {
   const log = new MemoryLog();
-  const tracer = await startTracing(settings(changes), log);
-  await tracer?.stop();
+  tracingOptions(settings(changes), log);
   return log.lines.find(({ fields }) => "collector" in fields)?.fields["collector"];
 }
 
 describe("where traces go", () => {
-  test("is OpenTelemetry's default where nothing is said", async () => {
-    assert.equal(await collectorWith({}), "http://localhost:4318/v1/traces");
+  test("is OpenTelemetry's default where nothing is said", () => {
+    assert.equal(collectorWith({}), "http://localhost:4318/v1/traces");
   });
 
-  test("is said by OpenTelemetry's variables, the one for traces first", async () => {
+  test("is said by OpenTelemetry's variables, the one for traces first", () => {
     process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://collector:4318/";
-    assert.equal(await collectorWith({}), "http://collector:4318/v1/traces");
+    assert.equal(collectorWith({}), "http://collector:4318/v1/traces");
     process.env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = "https://traces.example/otlp";
-    assert.equal(await collectorWith({}), "https://traces.example/otlp");
+    assert.equal(collectorWith({}), "https://traces.example/otlp");
   });
 
-  test("is said by the setting before all", async () => {
+  test("is said by the setting before all", () => {
     process.env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = "https://traces.example/otlp";
     const tracing_address = "collector.example:4319";
     assert.equal(
-      await collectorWith({ tracing_address }),
+      collectorWith({ tracing_address }),
       "http://collector.example:4319/v1/traces",
     );
   });
 
-  test("is shown without its query, which may hold a token", async () => {
+  test("is shown without its query, which may hold a token", () => {
     const tracing_address = "http://collector.example/otlp?token=secret";
-    assert.equal(await collectorWith({ tracing_address }), "http://collector.example/otlp");
+    assert.equal(collectorWith({ tracing_address }), "http://collector.example/otlp");
   });
 
   for (const endpoint of ["collector:4318", "grpc://collector:4317", "http://u:secret@collector"]) {
-    test(`is refused in a variable that says ${endpoint}`, async () => {
+    test(`is refused in a variable that says ${endpoint}`, () => {
       process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint;
-      await assert.rejects(collectorWith({}), (error: Error & { code?: string }) => {
+      assert.throws(() => collectorWith({}), (error: Error & { code?: string }) => {
         assert.equal(error.code, "CONFIG_VALUE");
         assert.match(error.message, /OTEL_EXPORTER_OTLP_ENDPOINT.*http.*--tracing-address/);
         assert.doesNotMatch(error.message, /secret/);

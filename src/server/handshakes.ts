@@ -1,0 +1,140 @@
+import type { Socket } from "node:net";
+import { afterOthers } from "../runtime/turn.ts";
+import type { HandshakePace } from "./handshake_pace.ts";
+import type { Refusal } from "./refusal.ts";
+import type { ServerCounters } from "./server_counters.ts";
+
+/** A connection that has not proved yet who it is. */
+export interface Newcomer {
+  readonly socket: Socket;
+  /** Begins its handshake. */
+  begin(): void;
+  /** Ends the connection; `why` is for the log, where it is said. */
+  cut(why?: Refusal): void;
+}
+
+export interface HandshakesOptions {
+  /** How long a connection may wait for its turn, and how long its handshake may last. */
+  readonly handshakeMs: number;
+  readonly pace: HandshakePace;
+  /** Where they are counted. */
+  readonly counters: ServerCounters;
+}
+
+/**
+ * The connections of a server whose handshake is not done: some have begun, the others wait for their
+ * turn. One begins in each turn of the event loop, at the pace, and the newest first: where more come
+ * than can be served, those that have waited long have given up, and come again.
+ */
+export class Handshakes {
+  readonly #options: HandshakesOptions;
+  /** By when they came, the oldest first. */
+  readonly #waiting = new Map<Newcomer, number>();
+  /** The newest last, and between them some that wait no more. */
+  #stack: Newcomer[] = [];
+  /** By when they began, on the clock of `performance.now()`. */
+  readonly #begun = new Map<Newcomer, number>();
+  /** One is about to begin. */
+  #isBeginning = false;
+  #watch: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: HandshakesOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#waiting.size + this.#begun.size;
+  }
+
+  /** A connection has come. */
+  add(newcomer: Newcomer): void {
+    this.#waiting.set(newcomer, performance.now());
+    this.#stack.push(newcomer);
+    if (this.#stack.length > 2 * this.#waiting.size + 100) this.#stack = [...this.#waiting.keys()];
+    this.#count();
+    newcomer.socket.once("close", () => this.ended(newcomer));
+    if (this.#watch === undefined) this.#cutLate();
+    if (!this.#isBeginning) this.#beginNext();
+  }
+
+  /** Its handshake is done, or the connection gone. */
+  ended(newcomer: Newcomer): void {
+    if (this.#waiting.delete(newcomer) || this.#begun.delete(newcomer)) this.#count();
+  }
+
+  /**
+   * Cuts a connection for another: the oldest whose client has let it wait for a while, else the one
+   * that waits for its turn longest, else the oldest.
+   *
+   * @returns false where there is none
+   */
+  cutOldest(): boolean {
+    const [waiting] = this.#waiting.keys();
+    const [[begun, begunMs] = []] = this.#begun;
+    const isSlow = begunMs !== undefined && performance.now() - begunMs >= SLOW_MS;
+    const oldest = isSlow ? begun : waiting ?? begun;
+    if (oldest === undefined) return false;
+    this.#cut(oldest, "limit", "its handshake was cut for a newcomer (max_connections)");
+    return true;
+  }
+
+  /** Cuts all of them, without a word. */
+  cutAll(): void {
+    clearTimeout(this.#watch);
+    for (const newcomer of [...this.#waiting.keys(), ...this.#begun.keys()]) {
+      this.ended(newcomer);
+      newcomer.cut();
+    }
+  }
+
+  #beginNext(): void {
+    this.#isBeginning = this.#waiting.size > 0;
+    if (!this.#isBeginning) return;
+    const { pace } = this.#options;
+    const waitMs = pace.waitMs();
+    if (waitMs > 0) {
+      setTimeout(() => this.#beginNext(), waitMs);
+      return;
+    }
+    let newest = this.#stack.pop()!;
+    while (!this.#waiting.delete(newest)) newest = this.#stack.pop()!;
+    this.#begun.set(newest, performance.now());
+    pace.begin();
+    newest.begin();
+    afterOthers(() => this.#beginNext());
+  }
+
+  /** Cuts those whose time is over, and comes back when the next one's is. */
+  #cutLate(): void {
+    const dueMs = Math.min(
+      this.#cutOlder(this.#begun, "its handshake took too long"),
+      this.#cutOlder(this.#waiting, "more handshakes came than there was time for"),
+    );
+    const isOver = dueMs === Infinity;
+    const waitMs = Math.max(1, dueMs - performance.now());
+    this.#watch = isOver ? undefined : setTimeout(() => this.#cutLate(), waitMs);
+  }
+
+  /** @returns when the time of the first of the others is over */
+  #cutOlder(newcomers: ReadonlyMap<Newcomer, number>, reason: string): number {
+    const nowMs = performance.now();
+    for (const [newcomer, sinceMs] of newcomers) {
+      const dueMs = sinceMs + this.#options.handshakeMs;
+      if (dueMs > nowMs) return dueMs;
+      this.#cut(newcomer, "timeout", reason);
+    }
+    return Infinity;
+  }
+
+  #cut(newcomer: Newcomer, outcome: Refusal["outcome"], reason: string): void {
+    this.ended(newcomer);
+    newcomer.cut({ outcome, reason });
+  }
+
+  #count(): void {
+    this.#options.counters.set("handshaking", this.size);
+  }
+}
+
+/** A client that needs longer for its part of a handshake gives way before others. */
+const SLOW_MS = 1_000;

@@ -1,0 +1,92 @@
+/** What a worker of the key server runs: one event loop with connections. See `ServerGroup`. */
+import { parentPort, workerData } from "node:worker_threads";
+import { selectEngine } from "../crypto/select_engine.ts";
+import { KeylessError, messageOf } from "../errors/errors.ts";
+import { SharedStore } from "../keystore/shared_store.ts";
+import type { Log } from "../telemetry/log.ts";
+import { ThreadMetrics } from "../telemetry/metrics/thread_metrics.ts";
+import { recordCpuProfile } from "../telemetry/profiles/cpu_profile.ts";
+import { heapProfile } from "../telemetry/profiles/heap_profile.ts";
+import { ServerLog } from "../telemetry/server_log.ts";
+import { ServerMetrics } from "../telemetry/server_metrics.ts";
+import type { Tracer } from "../telemetry/tracing/tracer.ts";
+import { answerQuestions } from "../threads/questions.ts";
+import { SigningQueue } from "../threads/signing_queue.ts";
+import { SharedCounters } from "../threads/shared_counters.ts";
+import { type Server, SERVER_COUNTERS, startServer } from "./server.ts";
+import type {
+  LoggedLine,
+  ServerThreadAnswers,
+  ServerThreadEvent,
+  ServerThreadOptions,
+} from "./thread_messages.ts";
+
+const port = parentPort!;
+const options = workerData as ServerThreadOptions;
+const log = forwardedLog();
+const serverLog = new ServerLog(log, { debug: options.debug });
+const metrics = new ServerMetrics({
+  established: (established) => tell({ established }),
+  closed: (lifetimeMs) => tell({ closed: { lifetimeMs } }),
+});
+const thread = new ThreadMetrics();
+thread.watchEventLoop();
+const tracer = await startTracer();
+const queue = options.signing && new SigningQueue(options.signing, options.place);
+if (queue !== undefined) metrics.watchSigning(() => queue.load());
+
+try {
+  const server = await startServer({
+    credentials: options.credentials,
+    listen: options.listen,
+    keystore: new SharedStore(selectEngine(options.engine), options.keys, { elsewhere: queue }),
+    log: serverLog,
+    metrics,
+    tracer,
+    limits: options.limits,
+    counters: new SharedCounters(SERVER_COUNTERS, options.serverMemory, options.place),
+    cutElsewhere: () => tell({ overfull: true }),
+  });
+  answerQuestions<ServerThreadAnswers>(port, answersOf(server));
+  tell({ listening: server.addresses });
+} catch (thrown) {
+  const code = thrown instanceof KeylessError ? thrown.code : "INTERNAL";
+  tell({ failed: { code, message: messageOf(thrown) } });
+}
+
+function answersOf(server: Server): ServerThreadAnswers {
+  return {
+    metrics: snapshot,
+    gauges: () => ({ server: server.gauges(), signing: queue?.load() }),
+    cutOldestHandshake: () => server.cutOldestHandshake(),
+    async drain(timeoutMs) {
+      const cut = await server.drain(timeoutMs);
+      queue?.close();
+      await tracer?.stop();
+      serverLog.flush();
+      return { cut, metrics: snapshot() };
+    },
+    cpuProfile: recordCpuProfile,
+    heapProfile: () => heapProfile(),
+  };
+}
+
+function snapshot(): string {
+  return JSON.stringify([...metrics.registry.snapshot(), ...thread.registry.snapshot()]);
+}
+
+function tell(event: ServerThreadEvent): void {
+  port.postMessage(event);
+}
+
+function forwardedLog(): Log {
+  const line = (level: LoggedLine["level"]) => (fields: object, message: string) =>
+    tell({ log: { level, fields, message } });
+  return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
+}
+
+async function startTracer(): Promise<Tracer | undefined> {
+  if (options.tracing === undefined) return undefined;
+  const { OtlpTracer } = await import("../telemetry/tracing/otlp_tracer.ts");
+  return new OtlpTracer({ ...options.tracing, log });
+}

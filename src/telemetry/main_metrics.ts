@@ -1,0 +1,102 @@
+import { BaseMetrics } from "./metrics/base_metrics.ts";
+import { CertificateGauges } from "./metrics/certificate_gauges.ts";
+import type { PushOutcome, Sink } from "./metrics/push.ts";
+import { MetricsRegistry } from "./metrics/registry.ts";
+import type { CounterSeries, Family } from "./metrics/series.ts";
+import { METRICS } from "./metrics/table.ts";
+import type { ConnectionObserver, Established } from "./server_metrics.ts";
+
+/** How many keys a store has. */
+export interface StoreGauges {
+  readonly store: string;
+  /** By kind: "RSA 2048", "EC P-256". */
+  readonly keys: Readonly<Record<string, number>>;
+  readonly failures: number;
+}
+
+/** What came of a key's first signature. */
+export const PROOF_RESULTS = ["pending", "passed", "failed"] as const;
+export type ProofResult = (typeof PROOF_RESULTS)[number];
+
+/** Which of the threads that a server consists of have died. */
+export const THREAD_KINDS = ["worker", "signing"] as const;
+export type ThreadKind = (typeof THREAD_KINDS)[number];
+
+export interface ThreadCounts {
+  /** Those that run. */
+  readonly workers: number;
+  /** Since the start. */
+  readonly deaths: Readonly<Record<ThreadKind, number>>;
+}
+
+/**
+ * What the main thread knows of a server: its keys and certificates, its threads, and the connections
+ * of all workers. Requests are counted where they are answered, by `ServerMetrics`.
+ */
+export class MainMetrics implements ConnectionObserver {
+  readonly registry = new MetricsRegistry(METRICS);
+  readonly certificates: CertificateGauges;
+  readonly base = new BaseMetrics();
+  readonly #pushes: Family<CounterSeries>;
+
+  constructor(options: { readonly maxPeerCertificates?: number } = {}) {
+    const { registry } = this;
+    const { maxPeerCertificates = DEFAULT_MAX_PEER_CERTIFICATES } = options;
+    const dropped = registry.counter("keyless_peer_certificates_dropped_total").with();
+    this.certificates = new CertificateGauges(maxPeerCertificates, () => dropped.add());
+    registry.watch(() => this.certificates.values(), {
+      certificate_expiration_timestamp_seconds: (values) => values,
+    });
+    this.#pushes = registry.counter("keyless_metrics_pushes_total");
+  }
+
+  established({ handshakeMs, certificates, listener }: Established): void {
+    this.base.timers["conn.handshake"].observe(handshakeMs);
+    for (const der of certificates) this.certificates.seen(der, listener);
+  }
+
+  closed(lifetimeMs: number): void {
+    this.base.timers["conn.lifetime"].observe(lifetimeMs);
+  }
+
+  /** A push of metrics has ended, or has not begun. */
+  pushed(sink: Sink["name"], outcome: PushOutcome): void {
+    this.#pushes.with(sink, outcome).add();
+  }
+
+  /** Reads from now on which threads run. */
+  watchThreads(read: () => ThreadCounts): void {
+    this.registry.watch(read, {
+      keyless_workers: ({ workers }) => workers,
+      keyless_thread_deaths_total: ({ deaths }) =>
+        THREAD_KINDS.map((kind) => ({ labels: { kind }, value: deaths[kind] })),
+    });
+  }
+
+  /** Reads the gauges of the key stores from now on. */
+  watchStores(read: () => readonly StoreGauges[]): void {
+    this.registry.watch(read, {
+      keyless_keys: (stores) =>
+        stores.flatMap(({ store, keys }) =>
+          Object.entries(keys).map(([kind, value]) => ({ labels: { store, kind }, value }))
+        ),
+      keyless_key_files_failed: (stores) =>
+        stores.map(({ store, failures }) => ({ labels: { store }, value: failures })),
+    });
+  }
+
+  /** Reads from now on how far the proof of the keys has come. */
+  watchProof(read: () => Readonly<Record<ProofResult, number>>): void {
+    this.registry.watch(read, {
+      keyless_key_proofs: (counts) =>
+        PROOF_RESULTS.map((result) => ({ labels: { result }, value: counts[result] })),
+    });
+  }
+
+  /** What `keyless_build_info` says. */
+  describeBuild(labels: Readonly<Record<"version" | "runtime" | "crypto", string>>): void {
+    this.registry.watch(() => labels, { keyless_build_info: () => [{ labels, value: 1 }] });
+  }
+}
+
+const DEFAULT_MAX_PEER_CERTIFICATES = 1_000;
