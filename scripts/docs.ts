@@ -165,7 +165,7 @@ const PROTOCOL_CASES = `## Replies, case by case
 | no opcode, an unknown one, or Custom without a handler | error 5 |
 | a reply's opcode | error 6 |
 | Seal, Unseal, RPC | error 8 |
-| a slow key's request that finds the queue full, or waits in it for \`sign_timeout\` | error 8 |
+| a slow key's request behind as many as can be signed within \`sign_timeout\`, or as may wait; or that waits that long | error 8 |
 | no SKI and no certificate digest; either unknown, zero or of a wrong length | error 2 |
 | an opcode that the key cannot serve | error 1 |
 | a digest of a length that the opcode does not have | error 1 |

@@ -161,7 +161,7 @@ const LIMITS: Readonly<Record<TimeoutLimit, string>> = {
 };
 
 const SHED: Readonly<Record<ShedReason, string>> = {
-  full: "as many wait as may; the client is answered error 8 at once",
+  full: "as many wait as may, or as are signed within sign_timeout; it is answered error 8 at once",
   deadline: "it has waited for `sign_timeout`, and is answered error 8",
   closed: "its connection is gone: nobody waits for the answer",
 };

@@ -20,5 +20,8 @@ export function measureCost(engine: Engine, key: PrivateKey): number {
 }
 
 const RUNS = 20;
-/** Of what takes longer some runs tell enough: a large RSA key takes half a second each time. */
-const ENOUGH_MS = 20;
+/**
+ * Of what takes longer some runs tell enough: a large RSA key takes half a second each time. Where the
+ * machine is busy, one run may be held up for a part of this.
+ */
+const ENOUGH_MS = 60;

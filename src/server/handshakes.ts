@@ -81,6 +81,7 @@ export class Handshakes {
   /** Cuts all of them, without a word. */
   cutAll(): void {
     clearTimeout(this.#watch);
+    this.#watch = undefined;
     for (const newcomer of [...this.#waiting.keys(), ...this.#begun.keys()]) {
       this.ended(newcomer);
       newcomer.cut();

@@ -1,17 +1,17 @@
 /** What clients may take of the server, and how long anything may last. */
 export interface ServerLimits {
   /**
-   * Connections at once over all listeners, those in their handshake included. At the limit a
-   * handshake gives way to a newcomer, the oldest of its listener.
+   * Connections at once over all listeners of all workers, those in their handshake included. At the
+   * limit a handshake gives way to a newcomer.
    */
   readonly maxConnections: number;
   /** Requests of one connection that are read and not yet answered to the last byte. */
   readonly maxInFlight: number;
   /** Reply bytes of one connection that its client has not taken; reading waits above it. */
   readonly maxUnflushedBytes: number;
-  /** The same of all connections together. */
+  /** The same of all connections of all workers together. */
   readonly maxUnflushedBytesInAll: number;
-  /** From the connection's acceptance to the end of its handshake. */
+  /** How long a handshake may last, and how long it may wait for its turn where many come at once. */
   readonly handshakeMs: number;
   /** From when a request is read: what has not begun by then is not begun at all. */
   readonly signTimeoutMs: number;

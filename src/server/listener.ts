@@ -52,9 +52,9 @@ export class Listener {
   readonly #held: HeldHandshakes;
   /** By raw socket, for as long as it lives: some events of Deno's come when it is closed. */
   readonly #arrivals = new WeakMap<object, Arrival>();
-  readonly #ways: Ways = {
+  readonly #actions: ArrivalActions = {
     begin: (socket) => this.#held.begin(socket),
-    refuse: (arrival, why) => this.#report(arrival, why),
+    report: (arrival, why) => this.#report(arrival, why),
   };
   #path: string | undefined;
   #socketFile: SocketFile | undefined;
@@ -113,8 +113,8 @@ export class Listener {
   }
 
   #connection(socket: Socket): void {
-    socket.on("error", () => {}); // it closes then
-    const arrival = new Arrival(socket, peerAddress(socket, this.#path), this.#ways);
+    socket.on("error", ignored);
+    const arrival = this.#arrivalOf(socket);
     this.#arrivals.set(socket, arrival);
     if (this.#options.admits()) {
       this.#options.handshakes.add(arrival);
@@ -127,15 +127,15 @@ export class Listener {
   #refused(error: Error, socket: TLSSocket): void {
     const arrival = this.#handshakeEnded(socket);
     if (!arrival.isCut) this.#report(arrival, refusalOf(error));
-    socket.on("error", () => {}); // it is gone either way
+    socket.on("error", ignored);
     socket.destroy();
   }
 
   #secure(socket: TLSSocket): void {
     const { address, sinceMs, isCut } = this.#handshakeEnded(socket);
     if (isCut) return;
-    socket.allowHalfOpen = true;
-    (rawSocketOf(socket) as Socket).allowHalfOpen = true;
+    // from here on, who sends no more may wait for his answers; before, he has left
+    for (const each of [socket, rawSocketOf(socket) as Socket]) each.allowHalfOpen = true;
     const { log, metrics, accept } = this.#options;
     const tlsVersion = socket.getProtocol() ?? "unknown";
     const handshakeMs = performance.now() - sinceMs;
@@ -150,7 +150,7 @@ export class Listener {
     if (refusal !== undefined) {
       metrics.connectionFailed();
       log.refused(address, refusal);
-      socket.on("error", () => {});
+      socket.on("error", ignored);
       socket.destroy();
       return;
     }
@@ -163,16 +163,21 @@ export class Listener {
   }
 
   #handshakeEnded(socket: TLSSocket): Arrival {
-    const arrival = this.#arrivals.get(rawSocketOf(socket))!;
+    const raw = rawSocketOf(socket) as Socket;
+    const arrival = this.#arrivals.get(raw) ?? this.#arrivalOf(raw);
     this.#options.handshakes.ended(arrival);
     return arrival;
   }
+
+  #arrivalOf(socket: Socket): Arrival {
+    return new Arrival(socket, peerAddress(socket, this.#path), this.#actions);
+  }
 }
 
-/** How a listener goes on with an arrival. */
-interface Ways {
+/** What its listener does for an arrival. */
+interface ArrivalActions {
   begin(socket: Socket): void;
-  refuse(arrival: Arrival, why: Refusal): void;
+  report(arrival: Arrival, why: Refusal): void;
 }
 
 /** A peer that has connected. */
@@ -180,13 +185,13 @@ class Arrival implements Newcomer {
   readonly socket: Socket;
   readonly address: string;
   readonly sinceMs = performance.now();
-  readonly #ways: Ways;
+  readonly #actions: ArrivalActions;
   #isCut = false;
 
-  constructor(socket: Socket, address: string, ways: Ways) {
+  constructor(socket: Socket, address: string, actions: ArrivalActions) {
     this.socket = socket;
     this.address = address;
-    this.#ways = ways;
+    this.#actions = actions;
   }
 
   /** It was ended from here: how its handshake ends is no news. */
@@ -195,15 +200,18 @@ class Arrival implements Newcomer {
   }
 
   begin(): void {
-    this.#ways.begin(this.socket);
+    this.#actions.begin(this.socket);
   }
 
   cut(why?: Refusal): void {
     this.#isCut = true;
-    if (why !== undefined) this.#ways.refuse(this, why);
+    if (why !== undefined) this.#actions.report(this, why);
     cutSocket(this.socket);
   }
 }
+
+/** A socket that fails is closed, and that is heard of. */
+const ignored = () => {};
 
 /** As long as a timer can take; `Handshakes` has deadlines. */
 const NEVER_MS = 2_147_483_647;

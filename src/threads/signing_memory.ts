@@ -15,10 +15,10 @@ export interface SigningMemory {
 }
 
 /**
- * What each loop counts for the others: connections that wait for something, their requests and the
- * bytes that those hold, and turns that are not free.
+ * What each loop counts for the others: connections that wait for something, what their requests
+ * take (`Amounts`), and turns that are not free.
  */
-export const SIGNING_COUNTERS = ["connections", "requests", "bytes", "turns"] as const;
+export const SIGNING_COUNTERS = ["connections", "requests", "bytes", "work", "turns"] as const;
 export type SigningCounter = (typeof SIGNING_COUNTERS)[number];
 
 export function createSigningMemory(loops: number, threads: number): SigningMemory {

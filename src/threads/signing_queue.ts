@@ -2,7 +2,7 @@ import { checkFit } from "../crypto/check_fit.ts";
 import type { PrivateKey } from "../crypto/engine.ts";
 import type { Scheme } from "../crypto/scheme.ts";
 import { KeylessError } from "../errors/errors.ts";
-import { Admission, type AdmissionLimits } from "./admission.ts";
+import { Admission, type Amounts } from "./admission.ts";
 import { FairQueue } from "./fair_queue.ts";
 import { LoopTurns } from "./loop_turns.ts";
 import { SharedCounters } from "./shared_counters.ts";
@@ -19,6 +19,9 @@ export interface SigningContext {
   /** What memory it holds until it is answered; that of its bytes alone where it is left out. */
   readonly heldBytes?: number;
 }
+
+/** How much may wait over all event loops, beside what the threads have time for. */
+export type SigningBounds = Pick<Amounts, "requests" | "bytes">;
 
 /** Why requests were not carried out: no room, too late, the connection gone. */
 export const SHED_REASONS = ["full", "deadline", "closed"] as const;
@@ -48,6 +51,8 @@ export class SigningQueue {
   /** The longest bytes that a request may have: any block or digest, not any message of Ed25519. */
   readonly maxBytes = TURN_LIMITS.bytes;
   readonly #queue = new FairQueue<Entry>(TURN_LIMITS);
+  readonly #threads: number;
+  readonly #bounds: SigningBounds;
   readonly #signals: Signals;
   readonly #admission: Admission;
   readonly #turns: LoopTurns<Entry>;
@@ -56,15 +61,14 @@ export class SigningQueue {
   #isClosed = false;
   #sweep: ReturnType<typeof setTimeout> | undefined;
 
-  /**
-   * @param loop this event loop's place in the memory; whoever had it before has ended
-   * @param limits of all event loops together
-   */
-  constructor(memory: SigningMemory, loop: number, limits: AdmissionLimits = DEFAULT_LIMITS) {
+  /** @param loop this event loop's place in the memory; whoever had it before has ended */
+  constructor(memory: SigningMemory, loop: number, bounds: SigningBounds = DEFAULT_BOUNDS) {
     const counters = new SharedCounters(SIGNING_COUNTERS, memory.counters, loop);
     counters.clear();
     this.#signals = new Signals(memory);
-    this.#admission = new Admission(limits, counters);
+    this.#threads = Math.max(1, memory.threads);
+    this.#bounds = bounds;
+    this.#admission = new Admission(counters);
     this.#turns = new LoopTurns(memory, loop, counters, () => this.#rung());
     this.#turns.listen();
   }
@@ -93,10 +97,14 @@ export class SigningQueue {
       throw new KeylessError("SIGN_REFUSED", `signing threads take ${this.maxBytes} bytes at most`);
     }
     if (this.#isClosed) throw SHED_ERRORS.closed();
-    const { signal, heldBytes = bytes.length } = context;
-    if (!this.#admission.admit(signal, heldBytes)) {
+    const { signal, deadlineMs, heldBytes = bytes.length } = context;
+    const sinceMs = performance.now();
+    const amounts = { requests: 1, bytes: heldBytes, work: workOf(costMs) };
+    const work = Math.max(1, workOf((deadlineMs - sinceMs) * this.#threads));
+    const tooMuch = this.#admission.admit(signal, amounts, { ...this.#bounds, work });
+    if (tooMuch !== undefined) {
       this.#shed.full += 1;
-      throw SHED_ERRORS.full();
+      throw new KeylessError("QUEUE_FULL", TOO_MUCH[tooMuch]);
     }
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
     const address = key.handle as number;
@@ -107,9 +115,9 @@ export class SigningQueue {
       costMs,
       roomBytes: roomFor(request),
       request,
-      heldBytes,
-      deadlineMs: context.deadlineMs,
-      sinceMs: performance.now(),
+      amounts,
+      deadlineMs,
+      sinceMs,
       resolve,
       reject,
       isRetried: false,
@@ -204,8 +212,8 @@ export class SigningQueue {
     return nowMs >= deadlineMs ? "deadline" : undefined;
   }
 
-  #release({ connection, heldBytes }: Entry): void {
-    this.#admission.release(connection, heldBytes);
+  #release({ connection, amounts }: Entry): void {
+    this.#admission.release(connection, amounts);
   }
 
   /** Gives up what nobody wants any more: here, and what no thread has begun. */
@@ -235,7 +243,7 @@ interface Entry {
   readonly costMs: number;
   readonly roomBytes: number;
   readonly request: ThreadRequest;
-  readonly heldBytes: number;
+  readonly amounts: Amounts;
   readonly deadlineMs: number;
   readonly sinceMs: number;
   readonly resolve: (made: Uint8Array) => void;
@@ -247,18 +255,28 @@ function threadLost(): KeylessError {
   return new KeylessError("SIGN_FAILED", "the signing thread ended before it had answered");
 }
 
+/** In `Amounts`. */
+function workOf(ms: number): number {
+  return Math.ceil(ms * 100);
+}
+
+const TOO_MUCH: Readonly<Record<keyof Amounts, string>> = {
+  requests: "too many requests wait for a signing thread",
+  bytes: "requests that hold too much memory wait for a signing thread",
+  work: "more work waits for the signing threads than they can do within sign_timeout",
+};
+
 const SHED_ERRORS = {
-  full: () => new KeylessError("QUEUE_FULL", "too many requests wait for a signing thread"),
   closed: () => new KeylessError("ABORTED", "nobody waits for the answer any more"),
   deadline: (waitedMs: number) =>
     new KeylessError(
       "DEADLINE",
       `it waited ${Math.round(waitedMs)} ms for a signing thread, longer than sign_timeout allows`,
     ),
-} as const satisfies Record<ShedReason, (waitedMs: number) => KeylessError>;
+} as const;
 
-/** Some 30 s of RSA-2048 on one core; twice what so many requests of usual length hold. */
-const DEFAULT_LIMITS: AdmissionLimits = { requests: 32_768, bytes: 67_108_864 };
+/** Bytes: twice what so many requests of the usual length hold. */
+const DEFAULT_BOUNDS: SigningBounds = { requests: 32_768, bytes: 67_108_864 };
 
 /** A deadline is kept to within this. */
 const SWEEP_EVERY_MS = 100;

@@ -18,10 +18,10 @@ export interface SigningThreadData {
 }
 
 /**
- * Above the event loops, which answer fast operations, and below what would starve it: at 10 a
- * thread still gets a tenth of a core that an event loop wants whole.
+ * Event loops go first, as they answer fast operations, and do not starve the thread: where both want
+ * all of a core, Linux gives it half as much as them.
  */
-const NICENESS = 10;
+const NICENESS = 3;
 
 const { memory, place } = workerData as SigningThreadData;
 const engine = new LibcryptoEngine(openLibcrypto());

@@ -138,14 +138,16 @@ export class Turns {
     this.change(turn, TURN.TAKEN + place, TURN.DONE);
   }
 
-  /** What a DONE turn has come to, in the order of its requests. */
+  /** What a DONE turn has come to, in the order of its requests; once: it is overwritten. */
   replies(turn: number): readonly ThreadReply[] {
     const words = this.#words;
     const start = turn * TURN_WORDS;
     const replies: ThreadReply[] = [];
     for (let row = start + ROWS; row < this.#endOf(start); row += ROW_WORDS) {
       const at = words[row + AT]!;
-      const bytes = this.#bytes.slice(at, at + words[row + LENGTH]!);
+      const end = at + words[row + LENGTH]!;
+      const bytes = this.#bytes.slice(at, end);
+      this.#bytes.fill(0, at, end); // what was decrypted is a secret
       replies.push({ outcome: OUTCOMES[words[row]!]!, bytes });
     }
     return replies;

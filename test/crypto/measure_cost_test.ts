@@ -44,5 +44,5 @@ test("a cost is known after a few runs where each takes long", () => {
     },
   } as unknown as Engine;
   assert.ok(measureCost(slow, key) >= 15);
-  assert.equal(runs, 2);
+  assert.ok(runs >= 2 && runs <= 4, `${runs} runs`);
 });

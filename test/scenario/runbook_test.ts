@@ -139,9 +139,10 @@ test("the runbook has a row for every event that the log can have, and no other"
       .map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8"))
   );
   const logged = sources.flatMap((text) =>
-    Array.from(text.matchAll(/(?<!\()\bevent(?:: | = )(?:failed \? )?"(\w+)"(?: : "(\w+)")?/g)).flatMap((
-      [, event, other],
-    ) => [event, other ?? []].flat())
+    Array.from(text.matchAll(/(?<!\()\bevent(?:: | = )(?:failed \? )?"(\w+)"(?: : "(\w+)")?/g))
+      .flatMap((
+        [, event, other],
+      ) => [event, other ?? []].flat())
   );
   const rows = sectionOf("Log lines").text.split("\n").filter((line) => line.startsWith("| `"));
   const shown = rows.flatMap((row) =>
@@ -206,7 +207,7 @@ describe("the runbook shows the log line", () => {
   });
 
   test("reasons of refusals as they stand in the program", () => {
-    const program = ["refusal.ts", "listener.ts"]
+    const program = ["refusal.ts", "listener.ts", "handshakes.ts"]
       .map((name) => readFileSync(`${ROOT}src/server/${name}`, "utf8")).join("\n");
     const table = sectionOf("refused").text.split("\n").filter((line) => line.startsWith("| `"));
     const reasons = table.map((row) => row.split("|")[2]!.trim().split(/, |; /)[0]!);

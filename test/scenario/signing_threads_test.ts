@@ -13,20 +13,19 @@ const DIGEST = new Uint8Array(32).fill(9);
 
 let fixture: ServeFixture;
 
-before(async () => {
+before(async () => { // openssl may take long to find the key
   fixture = await ServeFixture.create();
-  fixture.directory.write("p256.key", makeKey("P-256"));
-  fixture.directory.write("rsa4096.key", makeKey("RSA 4096"));
-});
+  fixture.directory.write("rsa3072.key", makeKey("RSA 3072"));
+}, { timeout: 60_000 });
 after(() => fixture.remove());
 afterEach(() => fixture.killServer());
 
 for (const program of PROGRAM_NAMES) {
   describe(`the ${program}`, () => {
     test("signs with slow keys on a thread for each core, which give way to the others", async () => {
-      const args = [...LOCAL, "--private-key-files", "rsa4096.key"];
+      const args = [...LOCAL, "--private-key-files", "rsa3072.key"];
       const server = await fixture.start(args, { program });
-      const { key, ski } = fixture.publicKey("rsa4096.key");
+      const { key, ski } = fixture.publicKey("rsa3072.key");
       const client = await fixture.openRaw(server.port);
       const reply = await client.ask(1, { opcode: RSA_SHA256, ski, payload: DIGEST });
       assert.equal(reply?.opcode, OP_RESPONSE);
@@ -38,10 +37,10 @@ for (const program of PROGRAM_NAMES) {
       assert.equal(await server.stop(), 0);
     });
 
-    test("answers error 8 to what waits longer than --sign-timeout, and says why", async () => {
-      const args = [...LOCAL, "--private-key-files", "rsa4096.key", "--sign-timeout", "150ms"];
+    test("answers error 8 to what it cannot sign within --sign-timeout, and says why", async () => {
+      const args = [...LOCAL, "--private-key-files", "rsa3072.key", "--sign-timeout", "150ms"];
       const server = await fixture.start(args, { program });
-      const { ski } = fixture.publicKey("rsa4096.key");
+      const { ski } = fixture.publicKey("rsa3072.key");
       const client = await fixture.openRaw(server.port);
       const count = 400;
       for (let id = 0; id < count; id++) {
@@ -55,7 +54,7 @@ for (const program of PROGRAM_NAMES) {
       }
       assert.deepEqual(opcodes, new Set([OP_RESPONSE, OP_ERROR]));
       assert.equal(await server.stop(), 0);
-      assert.match(server.stderr, /longer than sign_timeout allows/);
+      assert.match(server.stderr, /"shed":"(full|deadline)","reason":"[^"]* sign_timeout/);
     });
   });
 }

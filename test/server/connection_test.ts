@@ -104,6 +104,20 @@ test("where all clients of all workers take nothing, each has one batch and no m
   assert.equal(rows[0]?.sum("unsentBytes"), 0, "what the closed ones held is given back");
 });
 
+test("where another worker holds too many replies, a connection goes on with one at a time", () => {
+  const memory = sharedCounterMemory(SERVER_COUNTERS.length, 2);
+  const [own, other] = [0, 1].map((row) => new SharedCounters(SERVER_COUNTERS, memory, row));
+  other!.set("unsentBytes", 100_000);
+  const { socket } = connect({ maxUnflushedBytesInAll: 100_000 }, own);
+  socket.emit("data", Buffer.concat([PING(1), PING(1), PING(1)]));
+  for (const count of [1, 2, 3]) {
+    assert.equal(socket.writes.length, count);
+    assert.equal(own!.own("unsentBytes"), socket.writes.at(-1)!.bytes);
+    socket.writes.at(-1)!.taken();
+  }
+  socket.destroy();
+});
+
 test("a client that takes its replies slowly is not cut, one that takes none is", async () => {
   const { socket, log } = connect({ writeStallMs: 200 });
   socket.emit("data", Buffer.concat(Array.from({ length: 64 }, () => PING(1))));

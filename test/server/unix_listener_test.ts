@@ -4,8 +4,10 @@ import { createServer } from "node:net";
 import process from "node:process";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { KeylessError } from "../../src/errors/errors.ts";
+import { openUnixSocketCalls } from "../../src/runtime/unix_listener.ts";
 import type { Server } from "../../src/server/server.ts";
 import { openUnixListener, type UnixListener } from "../../src/server/unix_listener.ts";
+import { makeSocketFile, removeSocketFile } from "../../src/server/unix_socket.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
 import { startTestServer, TestPki } from "../support/test_server.ts";
@@ -46,6 +48,18 @@ describe("a UNIX socket that workers share", () => {
     assert.equal(process.umask(), umask);
     listener.close();
     assert.equal(existsSync(path), false);
+  });
+
+  test("is its owner's alone from the first moment on", async () => {
+    const calls = openUnixSocketCalls()!;
+    let [descriptor, mode] = [-1, 0];
+    const file = await makeSocketFile(path, () => {
+      descriptor = calls.listen(path);
+      mode = lstatSync(path).mode & 0o777;
+    });
+    assert.equal(mode, 0o600);
+    calls.close(descriptor);
+    removeSocketFile(file);
   });
 
   test("has its connections served by those that listen, each behind mutual TLS", async () => {

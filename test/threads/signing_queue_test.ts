@@ -3,14 +3,13 @@ import { afterEach, describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { PrivateKey } from "../../src/crypto/engine.ts";
 import { KeylessError } from "../../src/errors/errors.ts";
-import type { AdmissionLimits } from "../../src/threads/admission.ts";
 import { SharedCounters } from "../../src/threads/shared_counters.ts";
 import {
   createSigningMemory,
   SIGNING_COUNTERS,
   type SigningMemory,
 } from "../../src/threads/signing_memory.ts";
-import { SigningQueue } from "../../src/threads/signing_queue.ts";
+import { type SigningBounds, SigningQueue } from "../../src/threads/signing_queue.ts";
 import { type ThreadRequest, Turns } from "../../src/threads/turns.ts";
 import { FakeSigningThread, turnStates } from "../support/fake_signing_thread.ts";
 import { contextOf } from "../support/request_context.ts";
@@ -23,9 +22,9 @@ class Fixture {
   readonly memory: SigningMemory;
   readonly queue: SigningQueue;
 
-  constructor(limits: Partial<AdmissionLimits> = {}, threads = 2) {
+  constructor(bounds: Partial<SigningBounds> = {}, threads = 2) {
     this.memory = createSigningMemory(1, threads);
-    this.queue = new SigningQueue(this.memory, 0, { requests: 1_000, bytes: 1e6, ...limits });
+    this.queue = new SigningQueue(this.memory, 0, { requests: 1_000, bytes: 1e6, ...bounds });
     open.push(this.queue);
   }
 
@@ -56,7 +55,7 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
   return thrown.code;
 }
 
-const NOTHING = { connections: 0, requests: 0, bytes: 0, turns: 0 };
+const NOTHING = { connections: 0, requests: 0, bytes: 0, work: 0, turns: 0 };
 
 describe("the queue before the signing threads", () => {
   test("hands out together what became ready together, and no more than keeps a thread busy", async () => {
@@ -126,16 +125,30 @@ describe("the queue before the signing threads", () => {
     const fixture = new Fixture({ bytes: 100_000 });
     const large = contextOf({ heldBytes: 65_535 });
     fixture.ask(1, large).catch(() => {});
-    assert.throws(() => fixture.ask(2, contextOf({ heldBytes: 65_535 })), { code: "QUEUE_FULL" });
+    assert.throws(() => fixture.ask(2, large), { code: "QUEUE_FULL", message: /too much memory/ });
     fixture.ask(3, contextOf({ heldBytes: 1_024 })).catch(() => {});
     assert.equal(fixture.counted()["bytes"], 66_559);
+  });
+
+  test("refuses at once what would wait past its deadline behind the rest of its connection", () => {
+    const fixture = new Fixture({}, 2);
+    const context = contextOf({ deadlineMs: performance.now() + 10_000 });
+    let admitted = 0;
+    const ask = (of = context) => void fixture.ask(1, of, 100).catch(() => {});
+    assert.throws(() => {
+      for (; admitted < 1_000; admitted++) ask();
+    }, { code: "QUEUE_FULL", message: /more work waits .* within sign_timeout/ });
+    assert.equal(admitted, 100); // half of what two threads do in 10 s
+    ask(contextOf({ deadlineMs: performance.now() + 10_000 }));
+    assert.equal(fixture.queue.load().shed.full, 1);
   });
 
   test("gives up what waits past its deadline, unsigned", async () => {
     const fixture = new Fixture();
     const late = fixture.ask(1, contextOf({ deadlineMs: performance.now() + 20 }));
     assert.equal(await codeOf(late), "DEADLINE");
-    assert.equal(fixture.queue.load().shed.deadline, 1);
+    assert.equal(await codeOf(fixture.ask(3, contextOf({ deadlineMs: 0 }))), "DEADLINE");
+    assert.equal(fixture.queue.load().shed.deadline, 2);
     const thread = fixture.startThread();
     const next = fixture.ask(2);
     await thread.takeNext();

@@ -94,6 +94,15 @@ describe("a turn in shared memory", () => {
     }
   });
 
+  test("leaves no result in the memory when it is back", () => {
+    const memory = createSigningMemory(1, 1);
+    const turns = new Turns(memory);
+    turns.publish(0, 0, [request(1)]);
+    const made = new Uint8Array(256).fill(0xee);
+    assert.deepEqual(carryOut(turns, 0, () => ({ outcome: "made", bytes: made }))[0]?.bytes, made);
+    assert.equal(new Uint8Array(memory.turns).includes(0xee), false);
+  });
+
   test("has room for the result of the largest key that is loaded", () => {
     const [bytes, made] = [new Uint8Array(2_048).fill(1), new Uint8Array(2_048).fill(2)];
     const turns = turnsOf();
