@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import type { Settings } from "../src/config/settings.ts";
 import { disableCoreDumps, raiseOpenFileLimit } from "../src/runtime/process.ts";
 import { HTTP_LIMITS } from "../src/status/http_limits.ts";
@@ -9,7 +10,7 @@ import type { Log } from "../src/telemetry/log.ts";
  *
  * @returns the connections that there are open files for, `max_connections` at most
  */
-export function hardenProcess(settings: Settings, log: Log): number {
+export function hardenProcess(settings: Settings, workers: number, log: Log): number {
   const guard = disableCoreDumps();
   if (!guard.undumpable || !guard.noCoreFile) {
     log.warn(
@@ -18,7 +19,7 @@ export function hardenProcess(settings: Settings, log: Log): number {
     );
   }
   const limit = raiseOpenFileLimit() ?? Infinity;
-  const left = limit - OTHER_OPEN_FILES - httpConnections(settings);
+  const left = limit - threadFiles(workers) - OTHER_OPEN_FILES - httpConnections(settings);
   const connections = Math.max(1, Math.min(settings.max_connections, left));
   if (connections < settings.max_connections) {
     log.warn(
@@ -30,11 +31,19 @@ export function hardenProcess(settings: Settings, log: Log): number {
   return connections;
 }
 
+/** Of workers, with a listener on a port and on a socket each, and of a signing thread for each core. */
+function threadFiles(workers: number): number {
+  return workers * FILES_OF_WORKER + availableParallelism() * FILES_OF_SIGNING_THREAD;
+}
+
 /** What the metrics port and the status port may have open at most. */
 function httpConnections({ metrics_port: metricsPort, status }: Settings): number {
   const ports = [metricsPort !== "off", status !== ""].filter((isOpen) => isOpen).length;
   return ports * (HTTP_LIMITS.maxConnections + HTTP_LIMITS.maxWaiting);
 }
 
-/** Beside connections: listeners, standard streams, what the runtime itself opens. */
+/** Listeners of the main thread, standard streams, what the runtime itself opens. */
 const OTHER_OPEN_FILES = 64;
+/** Its event loop has two, and each of its listeners one. */
+const FILES_OF_WORKER = 4;
+const FILES_OF_SIGNING_THREAD = 2;

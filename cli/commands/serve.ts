@@ -24,7 +24,7 @@ import { printText, wantsColour } from "../output.ts";
 import type { PreparedServer } from "../prepare.ts";
 import type { RunningProof } from "../prove_keys.ts";
 import { createProgress } from "../progress.ts";
-import { logRuntimeWarnings } from "../runtime_warnings.ts";
+import { logRuntimeWarnings } from "../../src/telemetry/runtime_warnings.ts";
 import { addSettingOptions } from "../setting_options.ts";
 import { type Stop, stopSignal } from "../stop_signal.ts";
 import { boundedDestination, endThoughUnread } from "../log_destination.ts";
@@ -58,11 +58,12 @@ async function serve(options: Readonly<Record<string, unknown>>): Promise<void> 
   logRuntimeWarnings(log);
   const stop = stopSignal(log, dev !== undefined);
   for (const warning of loaded.warnings) log.warn({ event: "configuration" }, warning);
-  const maxConnections = hardenProcess(settings, log);
+  const workers = settings.workers || availableParallelism();
+  const maxConnections = hardenProcess(settings, workers, log);
   const prepared = await prepare(loaded, log);
   try {
     if (stop.received) log.info({ event: "stopped", cut: 0 }, "stopped before it listened");
-    else await sign(loaded, prepared, { log, stop, maxConnections, dev });
+    else await sign(loaded, prepared, { log, stop, workers, maxConnections, dev });
   } finally {
     prepared.store.close();
   }
@@ -71,6 +72,7 @@ async function serve(options: Readonly<Record<string, unknown>>): Promise<void> 
 interface Run {
   readonly log: RecentProblems;
   readonly stop: Stop;
+  readonly workers: number;
   readonly maxConnections: number;
   readonly dev: DevDirectory | undefined;
 }
@@ -78,17 +80,15 @@ interface Run {
 /** With signing threads, for as long as the server runs: no key is in use when it resolves. */
 async function sign(loaded: LoadedSettings, prepared: PreparedServer, run: Run): Promise<void> {
   const { startSigning } = await import("../start_signing.ts");
-  const workers = loaded.settings.workers || availableParallelism();
-  const signing = startSigning(prepared.engine, workers + 1, run.log);
+  const signing = startSigning(prepared.engine, run.workers + 1, run.log);
   try {
-    await listen(loaded, prepared, { ...run, workers, signing });
+    await listen(loaded, prepared, { ...run, signing });
   } finally {
     await signing?.stop();
   }
 }
 
 interface SigningRun extends Run {
-  readonly workers: number;
   /** With a loop for each worker, and the last one for the main thread. */
   readonly signing: SigningThreads | undefined;
 }
@@ -134,6 +134,7 @@ async function listen(
       metrics.watchProof(proof.counts);
     }
     const signal = await stop.signal;
+    void proof?.stop();
     log.info({ event: "stopping", signal, connections: server.connections }, "stopping");
     const cut = await server.drain(settings.shutdown_timeout);
     await observation.close();

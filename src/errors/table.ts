@@ -77,6 +77,14 @@ export const ERRORS = {
     exit: EXIT.CHECK_FAILED,
     meaning: "the engine failed in the middle of an operation",
   },
+  THREAD_LOST: {
+    exit: EXIT.CHECK_FAILED,
+    meaning: "the signing threads that had a request ended, one after the other",
+  },
+  KEY_WITHDRAWN: {
+    exit: EXIT.CHECK_FAILED,
+    meaning: "a key is used no more: its signatures do not verify, or its store is closed",
+  },
   KEY_NOT_FOUND: { exit: EXIT.CHECK_FAILED, meaning: "no key is known by this identifier" },
 
   // output

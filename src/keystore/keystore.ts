@@ -49,7 +49,8 @@ export interface Signer {
   /**
    * Signs a digest (Ed25519: a message).
    *
-   * @throws KeylessError "SIGN_REFUSED", "SIGN_FAILED"; asynchronous signers reject with them
+   * @throws KeylessError "SIGN_REFUSED", "SIGN_FAILED", "KEY_WITHDRAWN", and what the place throws
+   *   where it is carried out; asynchronous signers reject with them
    */
   sign(
     scheme: SignScheme,

@@ -81,7 +81,7 @@ export const SLOW_MS = 0.1;
 
 function withdrawn(): KeylessError {
   return new KeylessError(
-    "SIGN_FAILED",
+    "KEY_WITHDRAWN",
     "the key was withdrawn: its signatures do not verify, or its store is closed",
   );
 }

@@ -100,6 +100,7 @@ const SYMBOLS = {
   EC_KEY_priv2oct: ["size", "pointer", "pointer", "size"],
   EC_KEY_set_conv_form: ["void", "pointer", "int"],
   EC_KEY_set_group: ["int", "pointer", "pointer"],
+  EC_KEY_set_private_key: ["int", "pointer", "pointer"],
   EVP_PKEY_assign: ["int", "pointer", "int", "pointer"],
   EVP_PKEY_free: ["void", "pointer"],
   EVP_PKEY_get0_EC_KEY: ["pointer", "pointer"],

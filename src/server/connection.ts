@@ -47,6 +47,8 @@ export interface ConnectionLoad {
   readonly waiting: number;
   /** All of them were here by then; Infinity where none waits. */
   readonly oldestWaitingMs: number;
+  /** Of replies. */
+  readonly unsentBytes: number;
 }
 
 /**
@@ -123,6 +125,7 @@ export class Connection {
       oldestInFlightMs,
       waiting,
       oldestWaitingMs: waiting === 0 ? Infinity : this.#lastChunkMs,
+      unsentBytes: this.#outbox.bytes,
     };
   }
 
@@ -168,7 +171,7 @@ export class Connection {
       isSliceOver = this.#lastRequestMs - beganMs >= SLICE_MS && this.#framer.heldBytes > 0;
     }
     this.#outbox.flush();
-    pace.requestsEnd(beganMs, hasWorked);
+    pace.requestsEnd(performance.now(), hasWorked);
     if (isSliceOver) afterOthers(() => this.#pumpOn());
     else this.#isPumping = false;
     this.#pauseOrResume();
@@ -187,7 +190,7 @@ export class Connection {
     const { bytes } = this.#outbox;
     // where all connections together hold too much, each goes on with a reply or two at a time
     return bytes < limits.maxUnflushedBytes &&
-      (bytes === 0 || counters.sum("unsentBytes") < limits.maxUnflushedBytesInAll);
+      (bytes === 0 || counters.sum("unsentKib") * 1_024 < limits.maxUnflushedBytesInAll);
   }
 
   #pauseOrResume(): void {
@@ -217,12 +220,11 @@ export class Connection {
       const kept = withOwnBytes(operation);
       this.#awaited.add(times);
       answer.then((late) => {
-        const nowMs = performance.now();
-        pace.requestsBegin(nowMs);
+        pace.requestsBegin(performance.now());
         this.#awaited.delete(times);
         this.#answer(id, kept, late, times, span);
         this.#outbox.flushSoon();
-        pace.requestsEnd(nowMs, true);
+        pace.requestsEnd(performance.now(), true);
       });
     } else {
       this.#answer(id, operation, answer, times, span);

@@ -180,7 +180,10 @@ function failed(thrown: unknown): Answer {
 
 const EMPTY = new Uint8Array(0);
 
-/** Errors of operations that were begun and failed, though nothing is wrong with them. */
+/**
+ * Errors of operations that were begun and failed, though nothing is wrong with them. Not
+ * "THREAD_LOST": the queue has tried it on another thread by then.
+ */
 const PASSING: ReadonlySet<ErrorCode> = new Set(["SIGN_FAILED"]);
 
 /** Errors of operations that were not begun: another server may have time for them. */

@@ -76,6 +76,6 @@ const MAX_COST_MS = 5;
 const READ_MS = 0.05;
 const MAX_LATE_MS = 50;
 /** Without a request for so long, nobody is kept waiting. */
-const IDLE_MS = 10;
+const IDLE_MS = 50;
 /** So long after the beginning of one: a handshake that begins late is not measured. */
 const MEASURED_MS = 1_000;

@@ -1,17 +1,8 @@
-import type { Socket } from "node:net";
 import { afterOthers } from "../runtime/turn.ts";
 import type { HandshakePace } from "./handshake_pace.ts";
+import { type Newcomer, Newcomers } from "./newcomers.ts";
 import type { Refusal } from "./refusal.ts";
 import type { ServerCounters } from "./server_counters.ts";
-
-/** A connection that has not proved yet who it is. */
-export interface Newcomer {
-  readonly socket: Socket;
-  /** Begins its handshake. */
-  begin(): void;
-  /** Ends the connection; `why` is for the log, where it is said. */
-  cut(why?: Refusal): void;
-}
 
 export interface HandshakesOptions {
   /** How long a connection may wait for its turn, and how long its handshake may last. */
@@ -23,17 +14,14 @@ export interface HandshakesOptions {
 
 /**
  * The connections of a server whose handshake is not done: some have begun, the others wait for their
- * turn. One begins in each turn of the event loop, at the pace, and the newest first: where more come
- * than can be served, those that have waited long have given up, and come again.
+ * turn. One begins in each turn of the event loop, at the pace. Sources take turns, so that none has to
+ * wait for what another sends. Of each the newest goes first: where more come than can be served, those
+ * that have waited long have given up, and come again.
  */
 export class Handshakes {
   readonly #options: HandshakesOptions;
-  /** By when they came, the oldest first. */
-  readonly #waiting = new Map<Newcomer, number>();
-  /** The newest last, and between them some that wait no more. */
-  #stack: Newcomer[] = [];
-  /** By when they began, on the clock of `performance.now()`. */
-  readonly #begun = new Map<Newcomer, number>();
+  readonly #waiting = new Newcomers();
+  readonly #begun = new Newcomers();
   /** One is about to begin. */
   #isBeginning = false;
   #watch: ReturnType<typeof setTimeout> | undefined;
@@ -48,9 +36,7 @@ export class Handshakes {
 
   /** A connection has come. */
   add(newcomer: Newcomer): void {
-    this.#waiting.set(newcomer, performance.now());
-    this.#stack.push(newcomer);
-    if (this.#stack.length > 2 * this.#waiting.size + 100) this.#stack = [...this.#waiting.keys()];
+    this.#waiting.add(newcomer, performance.now());
     this.#count();
     newcomer.socket.once("close", () => this.ended(newcomer));
     if (this.#watch === undefined) this.#cutLate();
@@ -63,16 +49,17 @@ export class Handshakes {
   }
 
   /**
-   * Cuts a connection for another: the oldest whose client has let it wait for a while, else the one
-   * that waits for its turn longest, else the oldest.
+   * Cuts a connection for another: the oldest whose client has let it wait for a while; else, of the
+   * source that has most, the one that waits for its turn longest, or the oldest that has begun.
    *
    * @returns false where there is none
    */
   cutOldest(): boolean {
-    const [waiting] = this.#waiting.keys();
-    const [[begun, begunMs] = []] = this.#begun;
-    const isSlow = begunMs !== undefined && performance.now() - begunMs >= SLOW_MS;
-    const oldest = isSlow ? begun : waiting ?? begun;
+    const begun = this.#begun.oldest;
+    const isSlow = begun !== undefined && performance.now() - begun.sinceMs >= SLOW_MS;
+    const oldest = isSlow
+      ? begun.newcomer
+      : this.#waiting.oldestOfFullest ?? this.#begun.oldestOfFullest;
     if (oldest === undefined) return false;
     this.#cut(oldest, "limit", "its handshake was cut for a newcomer (max_connections)");
     return true;
@@ -82,9 +69,11 @@ export class Handshakes {
   cutAll(): void {
     clearTimeout(this.#watch);
     this.#watch = undefined;
-    for (const newcomer of [...this.#waiting.keys(), ...this.#begun.keys()]) {
-      this.ended(newcomer);
-      newcomer.cut();
+    for (const newcomers of [this.#waiting, this.#begun]) {
+      for (let oldest = newcomers.oldest; oldest !== undefined; oldest = newcomers.oldest) {
+        this.ended(oldest.newcomer);
+        oldest.newcomer.cut();
+      }
     }
   }
 
@@ -97,11 +86,10 @@ export class Handshakes {
       setTimeout(() => this.#beginNext(), waitMs);
       return;
     }
-    let newest = this.#stack.pop()!;
-    while (!this.#waiting.delete(newest)) newest = this.#stack.pop()!;
-    this.#begun.set(newest, performance.now());
+    const next = this.#waiting.takeNext()!;
+    this.#begun.add(next, performance.now());
     pace.begin();
-    newest.begin();
+    next.begin();
     afterOthers(() => this.#beginNext());
   }
 
@@ -117,12 +105,12 @@ export class Handshakes {
   }
 
   /** @returns when the time of the first of the others is over */
-  #cutOlder(newcomers: ReadonlyMap<Newcomer, number>, reason: string): number {
+  #cutOlder(newcomers: Newcomers, reason: string): number {
     const nowMs = performance.now();
-    for (const [newcomer, sinceMs] of newcomers) {
-      const dueMs = sinceMs + this.#options.handshakeMs;
+    for (let oldest = newcomers.oldest; oldest !== undefined; oldest = newcomers.oldest) {
+      const dueMs = oldest.sinceMs + this.#options.handshakeMs;
       if (dueMs > nowMs) return dueMs;
-      this.#cut(newcomer, "timeout", reason);
+      this.#cut(oldest.newcomer, "timeout", reason);
     }
     return Infinity;
   }

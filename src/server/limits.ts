@@ -11,7 +11,10 @@ export interface ServerLimits {
   readonly maxUnflushedBytes: number;
   /** The same of all connections of all workers together. */
   readonly maxUnflushedBytesInAll: number;
-  /** How long a handshake may last, and how long it may wait for its turn where many come at once. */
+  /**
+   * How long a handshake may last, and how long it may wait for its turn where many come at once:
+   * while requests are served, handshakes take a quarter of a worker's time.
+   */
   readonly handshakeMs: number;
   /** From when a request is read: what has not begun by then is not begun at all. */
   readonly signTimeoutMs: number;

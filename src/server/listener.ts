@@ -1,17 +1,17 @@
 import { constants } from "node:crypto";
-import type { AddressInfo, Server, Socket } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
-import { printable } from "../errors/printable.ts";
 import type { ClientIdentity } from "../keystore/keystore.ts";
 import { type HeldHandshakes, holdHandshakes } from "../runtime/held_handshakes.ts";
 import { cutSocket, rawSocketOf } from "../runtime/socket.ts";
 import type { ServerLog } from "../telemetry/server_log.ts";
 import type { ServerMetrics } from "../telemetry/server_metrics.ts";
-import type { Handshakes, Newcomer } from "./handshakes.ts";
-import { listenError } from "./listen_error.ts";
-import { listening, listenOnPort, type PortAddress } from "./listen_port.ts";
+import type { Handshakes } from "./handshakes.ts";
+import { listenOnPort, type PortAddress } from "./listen_port.ts";
+import type { Newcomer } from "./newcomers.ts";
 import { clientIdentity, peerAddress, peerCertificates } from "./peer.ts";
 import { type Refusal, refusalOf } from "./refusal.ts";
+import { listenOnDescriptor, type SharedSocket } from "./unix_listener.ts";
 import { listenOnPath, removeSocketFile, type SocketFile } from "./unix_socket.ts";
 
 /** The server's own certificate chain and key, and the authority that signs its clients; PEM. */
@@ -22,13 +22,10 @@ export interface ServerCredentials {
 }
 
 /**
- * Where to listen: a TCP port; the path of a UNIX socket, which is made; or the descriptor of one that
- * listens already, which is closed in the end, and its file left alone.
+ * Where to listen: a TCP port; the path of a UNIX socket, which is made; or one that listens already,
+ * whose file is left alone.
  */
-export type ListenAddress =
-  | PortAddress
-  | { readonly path: string }
-  | { readonly fd: number; readonly path: string };
+export type ListenAddress = PortAddress | { readonly path: string } | SharedSocket;
 
 export interface ListenerOptions {
   readonly credentials: ServerCredentials;
@@ -170,7 +167,9 @@ export class Listener {
   }
 
   #arrivalOf(socket: Socket): Arrival {
-    return new Arrival(socket, peerAddress(socket, this.#path), this.#actions);
+    const address = peerAddress(socket, this.#path);
+    const source = this.#path === undefined ? socket.remoteAddress ?? "unknown" : address;
+    return new Arrival(socket, { address, source }, this.#actions);
   }
 }
 
@@ -184,13 +183,19 @@ interface ArrivalActions {
 class Arrival implements Newcomer {
   readonly socket: Socket;
   readonly address: string;
+  readonly source: string;
   readonly sinceMs = performance.now();
   readonly #actions: ArrivalActions;
   #isCut = false;
 
-  constructor(socket: Socket, address: string, actions: ArrivalActions) {
+  constructor(
+    socket: Socket,
+    from: { readonly address: string; readonly source: string },
+    actions: ArrivalActions,
+  ) {
     this.socket = socket;
-    this.address = address;
+    this.address = from.address;
+    this.source = from.source;
     this.#actions = actions;
   }
 
@@ -224,15 +229,3 @@ export const CIPHERS = [
   "ECDHE-ECDSA-AES256-GCM-SHA384",
   "ECDHE-RSA-AES256-GCM-SHA384",
 ].join(":");
-
-/** @throws KeylessError "LISTEN" for what is no socket that listens */
-async function listenOnDescriptor(
-  server: Server,
-  { fd, path }: { readonly fd: number; readonly path: string },
-): Promise<void> {
-  try {
-    await listening(server, { fd });
-  } catch (error) {
-    throw listenError(printable(path), "path", error);
-  }
-}

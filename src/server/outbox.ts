@@ -102,9 +102,14 @@ export class Outbox<Request> {
   }
 
   #count(bytes: number): void {
+    const before = this.#bytes;
     this.#bytes += bytes;
-    this.#counters.add("unsentBytes", bytes);
+    this.#counters.add("unsentKib", kibOf(this.#bytes) - kibOf(before));
   }
+}
+
+function kibOf(bytes: number): number {
+  return Math.ceil(bytes / 1_024);
 }
 
 /** A client that takes so much in `writeStallMs` is not cut. */

@@ -12,8 +12,6 @@ import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
 import { type ListenAddress, Listener, type ServerCredentials } from "./listener.ts";
 import { ownServerCounters, type ServerCounters } from "./server_counters.ts";
 
-export { SERVER_COUNTERS } from "./server_counters.ts";
-
 export interface ServerOptions {
   readonly credentials: ServerCredentials;
   readonly listen: readonly ListenAddress[];
@@ -96,12 +94,13 @@ export class Server {
   /** What it holds at the moment. Walks over all connections: to be asked for now and then. */
   gauges(): ServerGauges {
     const nowMs = performance.now();
-    let [inFlight, waiting] = [0, 0];
+    let [inFlight, waiting, unsentBytes] = [0, 0, 0];
     let [oldestInFlight, oldestWaiting] = [nowMs, nowMs];
     for (const connection of this.#connections) {
       const load = connection.load();
       inFlight += load.inFlight;
       waiting += load.waiting;
+      unsentBytes += load.unsentBytes;
       oldestInFlight = Math.min(oldestInFlight, load.oldestInFlightMs);
       oldestWaiting = Math.min(oldestWaiting, load.oldestWaitingMs);
     }
@@ -113,7 +112,7 @@ export class Server {
       oldestInFlightMs: nowMs - oldestInFlight,
       waiting,
       oldestWaitingMs: nowMs - oldestWaiting,
-      unsentBytes: this.#counters.own("unsentBytes"),
+      unsentBytes,
     };
   }
 
@@ -162,7 +161,7 @@ export class Server {
   }
 
   /**
-   * Cuts the handshake that has lasted longest, for a newcomer of another worker.
+   * Cuts a handshake for a newcomer of another worker, as `Handshakes.cutOldest` chooses it.
    *
    * @returns false where none is under way here
    */

@@ -1,7 +1,10 @@
 import { sharedCounterMemory, SharedCounters } from "../threads/shared_counters.ts";
 
-/** What limits bound over all workers of a server. */
-export const SERVER_COUNTERS = ["established", "handshaking", "unsentBytes"] as const;
+/**
+ * What limits bound over all workers of a server. Reply bytes that have not left are counted in KiB,
+ * each connection's rounded up: in 32 bits there is room for more than any machine holds.
+ */
+export const SERVER_COUNTERS = ["established", "handshaking", "unsentKib"] as const;
 
 export type ServerCounters = SharedCounters<(typeof SERVER_COUNTERS)[number]>;
 

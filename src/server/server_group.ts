@@ -1,6 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { KeylessError, messageOf } from "../errors/errors.ts";
-import type { ErrorCode } from "../errors/table.ts";
+import { KeylessError } from "../errors/errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { CpuProfile } from "../telemetry/profiles/cpu_profile.ts";
 import type { HeapType } from "../telemetry/profiles/heap_profile.ts";
@@ -9,18 +8,14 @@ import type { MetricSnapshot } from "../telemetry/metrics/registry.ts";
 import type { WorkerSnapshots } from "../telemetry/metrics/retired_counters.ts";
 import type { WorkerGauges } from "../telemetry/server_gauges.ts";
 import type { ConnectionObserver } from "../telemetry/server_metrics.ts";
-import { Asker } from "../threads/questions.ts";
 import { sharedCounterMemory, SharedCounters } from "../threads/shared_counters.ts";
 import type { SigningThreads } from "../threads/signing_threads.ts";
 import { WorkerSet } from "../threads/worker_set.ts";
 import type { ListenAddress } from "./listener.ts";
-import { SERVER_COUNTERS } from "./server.ts";
+import { SERVER_COUNTERS } from "./server_counters.ts";
+import { ANSWER_MS, ServerWorker } from "./server_worker.ts";
 import { shareAddresses, type SharedAddresses } from "./shared_addresses.ts";
-import type {
-  ServerThreadAnswers,
-  ServerThreadEvent,
-  ServerThreadOptions,
-} from "./thread_messages.ts";
+import type { ServerThreadEvent, ServerThreadOptions, StartFailure } from "./thread_messages.ts";
 
 export interface ServerGroupOptions extends
   Pick<
@@ -44,7 +39,7 @@ export interface ServerGroupOptions extends
  * @throws KeylessError "LISTEN"; nothing listens then
  */
 export async function startServerGroup(options: ServerGroupOptions): Promise<ServerGroup> {
-  const addresses = await shareAddresses(options.listen, options.workers);
+  const addresses = await shareAddresses(options.listen);
   const group = new ServerGroup(options, addresses);
   try {
     await group.started;
@@ -62,9 +57,12 @@ export class ServerGroup {
   readonly #options: ServerGroupOptions;
   readonly #addresses: SharedAddresses;
   readonly #serverMemory: SharedArrayBuffer;
-  readonly #members = new Map<number, Member>();
+  readonly #workers = new Map<number, ServerWorker>();
+  /** What stood in the way of the start of those that ended since, by place. */
+  readonly #failures = new Map<number, string>();
   readonly #set: WorkerSet;
   readonly #starting = Promise.withResolvers<void>();
+  readonly #logTaken: SharedArrayBuffer[] = [];
   readonly #final = new Map<number, readonly MetricSnapshot[]>();
   #listening: readonly string[] = [];
   #drained: Promise<number> | undefined;
@@ -81,7 +79,7 @@ export class ServerGroup {
       start: (place) => this.#startWorker(place),
       onStart: (id, worker, place) => this.#joined(id, worker, place),
       onEnd: (id) => this.#left(id),
-      onDeath: (why) => this.#died(why),
+      onDeath: (why, delayMs, place) => this.#died(why, delayMs, place),
     });
   }
 
@@ -106,9 +104,9 @@ export class ServerGroup {
     return this.#drained !== undefined;
   }
 
-  /** Workers that run. */
+  /** Workers that serve. */
   get workers(): number {
-    return this.#set.workers.size;
+    return this.#listeningWorkers().length;
   }
 
   /** Workers that have died so far. */
@@ -118,35 +116,37 @@ export class ServerGroup {
 
   /** What each worker that answers holds at the moment. */
   async gauges(): Promise<readonly WorkerGauges[]> {
-    const answers = await this.#askAll("gauges", undefined, ANSWER_MS);
-    return answers.flatMap(({ place, value }) =>
-      value === undefined ? [] : [{ name: nameOf(place), ...value }]
-    );
+    const gauges = await this.#ofAll(async (worker) => {
+      const answer = await worker.ask("gauges", undefined);
+      return answer && { name: worker.name, ...answer };
+    });
+    return gauges.filter((each) => each !== undefined);
   }
 
   /** The metrics of each worker; after a drain, what they had counted at their end. */
   async snapshots(): Promise<WorkerSnapshots> {
-    const answers = await this.#askAll("metrics", undefined, ANSWER_MS);
-    return new Map([
-      ...this.#final,
-      ...answers.map(({ id, value }) => [id, value && JSON.parse(value)] as const),
-    ]);
+    const answers = await this.#ofAll(async (worker, id) => {
+      const metrics = await worker.ask("metrics", undefined);
+      return [id, metrics && JSON.parse(metrics)] as const;
+    });
+    return new Map([...this.#final, ...answers]);
   }
 
   /** What each worker does for a while. */
   async cpuProfiles(durationMs: number): Promise<readonly Profiled<CpuProfile>[]> {
-    const answers = await this.#askAll("cpuProfile", durationMs, durationMs + PROFILE_MS);
-    return answers.flatMap(({ place, value }) =>
-      value === undefined ? [] : [{ thread: nameOf(place), profile: value }]
-    );
+    const profiles = await this.#ofAll(async (worker) => {
+      const profile = await worker.ask("cpuProfile", durationMs, durationMs + PROFILE_MS);
+      return profile && { thread: worker.name, profile };
+    });
+    return profiles.filter((each) => each !== undefined);
   }
 
   /** What is alive in each worker, one after the other: each stands still meanwhile. */
   async heapProfiles(): Promise<readonly Profiled<readonly HeapType[]>[]> {
     const profiles: Profiled<readonly HeapType[]>[] = [];
-    for (const member of this.#listeningMembers()) {
-      const { place, value } = await this.#ask(member, "heapProfile", undefined, PROFILE_MS);
-      if (value !== undefined) profiles.push({ thread: nameOf(place), profile: value });
+    for (const worker of this.#listeningWorkers()) {
+      const profile = await worker.ask("heapProfile", undefined, PROFILE_MS);
+      if (profile !== undefined) profiles.push({ thread: worker.name, profile });
     }
     return profiles;
   }
@@ -159,7 +159,8 @@ export class ServerGroup {
   /**
    * Drains all workers as `Server.drain` does, and ends them; once, however often it is called.
    *
-   * @returns how many requests were cut because `timeoutMs` had passed
+   * @returns how many requests were cut because `timeoutMs` had passed; of a worker that does not
+   *   answer, a request for each of its connections
    */
   drain(timeoutMs: number): Promise<number> {
     return this.#drained ??= this.#drain(timeoutMs);
@@ -168,158 +169,109 @@ export class ServerGroup {
   async #drain(timeoutMs: number): Promise<number> {
     this.closeListeners();
     let cut = 0;
-    await this.#set.stop(async (worker) => {
-      const member = [...this.#members.values()].find((member) => member.worker === worker);
-      try {
-        const drained = await member!.asker.ask("drain", timeoutMs, timeoutMs + ANSWER_MS);
-        cut += drained.cut;
-        this.#final.set(member!.id, JSON.parse(drained.metrics));
-      } catch (error) {
-        if (member!.isListening) this.#silent("drain", error);
-      }
-      await worker.terminate();
+    await this.#set.stop(async (thread) => {
+      const [id, worker] = [...this.#workers].find(([, { worker }]) => worker === thread)!;
+      const established = this.#countersOf(worker.place).own("established");
+      const drained = await worker.ask("drain", timeoutMs, timeoutMs + ANSWER_MS);
+      cut += drained?.cut ?? established;
+      if (drained !== undefined) this.#final.set(id, JSON.parse(drained.metrics));
+      worker.stop();
     });
     return cut;
   }
 
   #startWorker(place: number): Worker {
     const { credentials, engine, keys, limits, debug, tracing } = this.#options;
-    const workerData: ServerThreadOptions = {
+    const { startWorker = startServerThread } = this.#options;
+    return startWorker({
       ...{ place, credentials, engine, keys, limits, debug, tracing },
       listen: this.#addresses.share(),
       serverMemory: this.#serverMemory,
+      logTaken: this.#logTaken[place] = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
       signing: this.#options.signing?.memory,
-    };
-    const { startWorker = startServerThread } = this.#options;
-    return startWorker(workerData);
+    });
   }
 
-  #joined(id: number, worker: Worker, place: number): void {
-    const asker = new Asker<ServerThreadAnswers>(worker);
-    const member: Member = { id, place, worker, asker, isListening: false };
-    this.#members.set(id, member);
-    worker.on("message", (event: ServerThreadEvent) => this.#told(member, event));
+  #joined(id: number, thread: Worker, place: number): void {
+    const { log } = this.#options;
+    const taken = new Int32Array(this.#logTaken[place]!);
+    const worker = new ServerWorker({
+      ...{ worker: thread, place, log },
+      onEvent: (event) => {
+        if ("log" in event) Atomics.add(taken, 0, 1);
+        this.#told(worker, event);
+      },
+    });
+    this.#workers.set(id, worker);
   }
 
   #left(id: number): void {
-    const { asker, place } = this.#members.get(id)!;
-    this.#members.delete(id);
-    this.#options.signing?.loopEnded(place);
-    this.#countersOf(place).clear();
-    asker.end();
+    const worker = this.#workers.get(id)!;
+    this.#workers.delete(id);
+    this.#options.signing?.loopEnded(worker.place);
+    this.#countersOf(worker.place).clear();
+    worker.ended();
   }
 
-  #died(why: string): void {
-    if (this.#hasStarted) {
-      this.#options.log.error({ event: "worker_died", why }, "a worker has died and is replaced");
+  #died(ended: string, delayMs: number, place: number): void {
+    const why = this.#failures.get(place) ?? ended;
+    this.#failures.delete(place);
+    if (this.#listening.length > 0) {
+      const fields = { event: "worker_died", worker: `worker ${place + 1}`, why, delayMs };
+      this.#options.log.error(fields, "a worker has died and is replaced");
     }
     this.#starting.reject(new KeylessError("INTERNAL", `a worker cannot start: ${why}`));
   }
 
-  #told(member: Member, event: ServerThreadEvent): void {
+  #told(worker: ServerWorker, event: ServerThreadEvent): void {
     const { log, observer } = this.#options;
     if ("log" in event) log[event.log.level](event.log.fields, event.log.message);
     else if ("established" in event) observer.established(event.established);
     else if ("closed" in event) observer.closed(event.closed.lifetimeMs);
-    else if ("overfull" in event) this.#makeRoom();
-    else if ("failed" in event) this.#failed(member, event.failed);
+    else if ("overfull" in event) this.#makeRoomFor(worker);
+    else if ("failed" in event) this.#failed(worker, event.failed);
     else if ("listening" in event) {
-      member.isListening = true;
       this.#listening = event.listening;
-      const members = [...this.#members.values()];
-      if (members.every(({ isListening }) => isListening)) this.#starting.resolve();
+      if (this.workers === this.#options.workers) this.#starting.resolve();
     }
   }
 
   /** It cannot start: nor does the server, or it is tried again after a while. */
-  #failed({ worker }: Member, { code, message }: { code: ErrorCode; message: string }): void {
-    if (this.#hasStarted) {
-      this.#options.log.error({ event: "worker_failed", why: message }, "a worker cannot start");
-    }
-    const text = code === "INTERNAL" ? `a worker cannot start: ${message}` : message;
-    this.#starting.reject(new KeylessError(code, text));
-    worker.terminate();
+  #failed({ worker, place }: ServerWorker, { code, message }: StartFailure): void {
+    this.#failures.set(place, message);
+    if (code !== "INTERNAL") this.#starting.reject(new KeylessError(code, message));
+    void worker.terminate(); // it has no connections
   }
 
-  /** A handshake of the worker that has most of them gives way. */
-  #makeRoom(): void {
-    const [fullest] = [...this.#members.values()].toSorted((a, b) =>
-      this.#countersOf(b.place).own("handshaking") - this.#countersOf(a.place).own("handshaking")
-    );
-    fullest?.asker.ask("cutOldestHandshake", undefined)
-      .catch(() => {}); // it is gone, and its handshakes with it
+  /** A handshake gives way of that worker, of the others, which has most of them. */
+  #makeRoomFor(admitting: ServerWorker): void {
+    const handshaking = ({ place }: ServerWorker) => this.#countersOf(place).own("handshaking");
+    const [fullest] = this.#listeningWorkers()
+      .filter((worker) => worker !== admitting)
+      .toSorted((a, b) => handshaking(b) - handshaking(a));
+    void fullest?.ask("cutOldestHandshake", undefined);
   }
 
   #countersOf(place: number): SharedCounters<(typeof SERVER_COUNTERS)[number]> {
     return new SharedCounters(SERVER_COUNTERS, this.#serverMemory, place);
   }
 
-  get #hasStarted(): boolean {
-    return this.#listening.length > 0;
+  #listeningWorkers(): readonly ServerWorker[] {
+    return [...this.#workers.values()].filter(({ isListening }) => isListening);
   }
 
-  #listeningMembers(): readonly Member[] {
-    return [...this.#members.values()].filter(({ isListening }) => isListening);
-  }
-
-  #askAll<Name extends keyof ServerThreadAnswers>(
-    name: Name,
-    asked: Parameters<ServerThreadAnswers[Name]>[0],
-    timeoutMs: number,
-  ): Promise<readonly Answer<AnswerTo<Name>>[]> {
-    const members = this.#listeningMembers();
-    return Promise.all(members.map((member) => this.#ask(member, name, asked, timeoutMs)));
-  }
-
-  /** The value is undefined where the worker does not answer. */
-  async #ask<Name extends keyof ServerThreadAnswers>(
-    { id, place, asker }: Member,
-    name: Name,
-    asked: Parameters<ServerThreadAnswers[Name]>[0],
-    timeoutMs: number,
-  ): Promise<Answer<AnswerTo<Name>>> {
-    try {
-      return { id, place, value: await asker.ask(name, asked, timeoutMs) };
-    } catch (error) {
-      if (this.#members.has(id)) this.#silent(name, error);
-      return { id, place, value: undefined };
-    }
-  }
-
-  #silent(question: string, error: unknown): void {
-    const fields = { event: "worker_silent", question, why: messageOf(error) };
-    this.#options.log.warn(fields, "a worker does not answer");
+  #ofAll<Result>(
+    read: (worker: ServerWorker, id: number) => Promise<Result>,
+  ): Promise<readonly Result[]> {
+    const listening = [...this.#workers].filter(([, { isListening }]) => isListening);
+    return Promise.all(listening.map(([id, worker]) => read(worker, id)));
   }
 }
-
-interface Member {
-  readonly id: number;
-  readonly place: number;
-  readonly worker: Worker;
-  readonly asker: Asker<ServerThreadAnswers>;
-  isListening: boolean;
-}
-
-interface Answer<Value> {
-  readonly id: number;
-  readonly place: number;
-  readonly value: Value | undefined;
-}
-
-type AnswerTo<Name extends keyof ServerThreadAnswers> = Awaited<
-  ReturnType<ServerThreadAnswers[Name]>
->;
 
 /** The executable holds the thread's file beside the program (`scripts/build.sh`). */
 function startServerThread(workerData: ServerThreadOptions): Worker {
   return new Worker(new URL("./server_thread.ts", import.meta.url), { workerData });
 }
 
-function nameOf(place: number): string {
-  return `worker ${place + 1}`;
-}
-
-/** A worker's event loop is never held up so long, unless something is wrong. */
-const ANSWER_MS = 2_000;
 /** Profiles take a while to put together. */
 const PROFILE_MS = 10_000;

@@ -1,29 +1,33 @@
 /** What a worker of the key server runs: one event loop with connections. See `ServerGroup`. */
+import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import { selectEngine } from "../crypto/select_engine.ts";
 import { KeylessError, messageOf } from "../errors/errors.ts";
 import { SharedStore } from "../keystore/shared_store.ts";
-import type { Log } from "../telemetry/log.ts";
 import { ThreadMetrics } from "../telemetry/metrics/thread_metrics.ts";
 import { recordCpuProfile } from "../telemetry/profiles/cpu_profile.ts";
 import { heapProfile } from "../telemetry/profiles/heap_profile.ts";
+import { logRuntimeWarnings } from "../telemetry/runtime_warnings.ts";
 import { ServerLog } from "../telemetry/server_log.ts";
 import { ServerMetrics } from "../telemetry/server_metrics.ts";
 import type { Tracer } from "../telemetry/tracing/tracer.ts";
 import { answerQuestions } from "../threads/questions.ts";
 import { SigningQueue } from "../threads/signing_queue.ts";
 import { SharedCounters } from "../threads/shared_counters.ts";
-import { type Server, SERVER_COUNTERS, startServer } from "./server.ts";
+import { type Server, startServer } from "./server.ts";
+import { SERVER_COUNTERS } from "./server_counters.ts";
+import { ForwardedLog } from "./forwarded_log.ts";
 import type {
-  LoggedLine,
   ServerThreadAnswers,
   ServerThreadEvent,
   ServerThreadOptions,
+  StopOrder,
 } from "./thread_messages.ts";
 
 const port = parentPort!;
 const options = workerData as ServerThreadOptions;
-const log = forwardedLog();
+const log = new ForwardedLog((line) => tell({ log: line }), new Int32Array(options.logTaken));
+logRuntimeWarnings(log);
 const serverLog = new ServerLog(log, { debug: options.debug });
 const metrics = new ServerMetrics({
   established: (established) => tell({ established }),
@@ -34,6 +38,9 @@ thread.watchEventLoop();
 const tracer = await startTracer();
 const queue = options.signing && new SigningQueue(options.signing, options.place);
 if (queue !== undefined) metrics.watchSigning(() => queue.load());
+port.on("message", (order: Partial<StopOrder>) => {
+  if (order.stop) process.exit(0); // of this thread alone
+});
 
 try {
   const server = await startServer({
@@ -58,6 +65,7 @@ function answersOf(server: Server): ServerThreadAnswers {
   return {
     metrics: snapshot,
     gauges: () => ({ server: server.gauges(), signing: queue?.load() }),
+    isAlive: () => true,
     cutOldestHandshake: () => server.cutOldestHandshake(),
     async drain(timeoutMs) {
       const cut = await server.drain(timeoutMs);
@@ -77,12 +85,6 @@ function snapshot(): string {
 
 function tell(event: ServerThreadEvent): void {
   port.postMessage(event);
-}
-
-function forwardedLog(): Log {
-  const line = (level: LoggedLine["level"]) => (fields: object, message: string) =>
-    tell({ log: { level, fields, message } });
-  return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
 }
 
 async function startTracer(): Promise<Tracer | undefined> {

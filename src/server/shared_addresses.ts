@@ -1,5 +1,3 @@
-import { KeylessError } from "../errors/errors.ts";
-import { printable } from "../errors/printable.ts";
 import { claimPort } from "./listen_port.ts";
 import type { ListenAddress } from "./listener.ts";
 import { openUnixListener, type UnixListener } from "./unix_listener.ts";
@@ -8,7 +6,7 @@ import { openUnixListener, type UnixListener } from "./unix_listener.ts";
 export interface SharedAddresses {
   /** Of the first TCP address. */
   readonly port: number | undefined;
-  /** For one more worker, which owns the descriptors in it. */
+  /** For one more worker. */
   share(): readonly ListenAddress[];
   /** Sockets' files are removed; what listens already goes on. */
   close(): void;
@@ -23,27 +21,22 @@ export interface SharedAddresses {
  */
 export async function shareAddresses(
   addresses: readonly ListenAddress[],
-  workers: number,
 ): Promise<SharedAddresses> {
   const ports: ListenAddress[] = [];
   const sockets: UnixListener[] = [];
-  const paths: ListenAddress[] = [];
   let port: number | undefined;
   const close = () => {
     for (const socket of sockets) socket.close();
   };
   try {
     for (const address of addresses) {
-      if ("host" in address) {
-        const claimed = await claimPort(address);
-        ports.push({ ...claimed, reusePort: true });
-        port ??= claimed.port;
+      if ("path" in address) {
+        sockets.push(await openUnixListener(address.path));
         continue;
       }
-      const socket = await openUnixListener(address.path);
-      if (socket !== undefined) sockets.push(socket);
-      else if (workers === 1) paths.push(address);
-      else throw unshared(address.path);
+      const claimed = await claimPort(address);
+      ports.push({ ...claimed, reusePort: true });
+      port ??= claimed.port;
     }
   } catch (error) {
     close();
@@ -51,17 +44,7 @@ export async function shareAddresses(
   }
   return {
     port,
-    share: () => [...ports, ...paths, ...sockets.map((socket) => socket.share())],
+    share: () => [...ports, ...sockets.map((socket) => socket.share())],
     close,
   };
-}
-
-function unshared(path: string): KeylessError {
-  return new KeylessError(
-    "LISTEN",
-    `cannot listen on ${
-      printable(path)
-    } with several workers: the C library, whose calls are needed ` +
-      "for it, is not to be had here; choose --workers 1",
-  );
 }

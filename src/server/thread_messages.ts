@@ -25,6 +25,8 @@ export interface ServerThreadOptions {
   /** Undefined where requests are not traced. */
   readonly tracing: Omit<OtlpTracerOptions, "log"> | undefined;
   readonly serverMemory: SharedArrayBuffer;
+  /** One Int32: how many of its log lines the main thread has taken. */
+  readonly logTaken: SharedArrayBuffer;
   /** Undefined where there are no signing threads. */
   readonly signing: SigningMemory | undefined;
 }
@@ -34,8 +36,9 @@ export type ServerThreadAnswers = {
   /** Its metrics, what is counted in it alone: as JSON, which costs a third of a structured clone. */
   readonly metrics: () => string;
   readonly gauges: () => Omit<WorkerGauges, "name">;
+  readonly isAlive: () => true;
   readonly cutOldestHandshake: () => boolean;
-  /** Milliseconds; see `Server.drain`. It is ended afterwards. */
+  /** Milliseconds; see `Server.drain`. */
   readonly drain: (timeoutMs: number) => Promise<Drained>;
   readonly cpuProfile: (durationMs: number) => Promise<CpuProfile>;
   /** @throws Error where the runtime cannot, or the heap is too large */
@@ -46,12 +49,17 @@ export type ServerThreadAnswers = {
 export type ServerThreadEvent =
   | { readonly listening: readonly string[] }
   /** It cannot start, and is to be ended. */
-  | { readonly failed: { readonly code: ErrorCode; readonly message: string } }
+  | { readonly failed: StartFailure }
   | { readonly log: LoggedLine }
   | { readonly established: Parameters<ConnectionObserver["established"]>[0] }
   | { readonly closed: { readonly lifetimeMs: number } }
   /** It has admitted a connection above the limit, and has no handshake that could make room. */
   | { readonly overfull: true };
+
+export interface StartFailure {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
 
 export interface LoggedLine {
   readonly level: "debug" | "info" | "warn" | "error";
@@ -65,4 +73,9 @@ export interface Drained {
   readonly cut: number;
   /** What it had counted at its end, as JSON. */
   readonly metrics: string;
+}
+
+/** Told to a worker that has been drained: it is to end. */
+export interface StopOrder {
+  readonly stop: true;
 }

@@ -1,21 +1,24 @@
+import type { Server } from "node:net";
 import { printable } from "../errors/printable.ts";
 import { openUnixSocketCalls, type UnixSocketCalls } from "../runtime/unix_listener.ts";
 import { listenError, type ListenFlags } from "./listen_error.ts";
+import { listening } from "./listen_port.ts";
 import { makeSocketFile, removeSocketFile, type SocketFile } from "./unix_socket.ts";
+
+/** A UNIX socket that listens already. The descriptor stays its owner's. */
+export interface SharedSocket {
+  readonly fd: number;
+  readonly path: string;
+}
 
 /**
  * Makes a listening UNIX socket that several threads can accept from, with mode 0600 from the first
  * moment on; a stale one is replaced. In the main thread alone: the umask is the process's.
  *
- * @returns undefined where libc cannot be called; a single thread can use `listenOnPath` then
- * @throws KeylessError "LISTEN"
+ * @throws KeylessError "LISTEN", also where libc cannot be called
  */
-export async function openUnixListener(
-  path: string,
-  flags?: ListenFlags,
-): Promise<UnixListener | undefined> {
-  const calls = openUnixSocketCalls();
-  if (calls === undefined) return undefined;
+export async function openUnixListener(path: string, flags?: ListenFlags): Promise<UnixListener> {
+  const calls = callsFor(path);
   let descriptor = -1;
   try {
     const file = await makeSocketFile(path, () => void (descriptor = calls.listen(path)), flags);
@@ -23,6 +26,27 @@ export async function openUnixListener(
   } catch (error) {
     if (descriptor >= 0) calls.close(descriptor);
     throw error;
+  }
+}
+
+/**
+ * Accepts from a socket that another thread has made, by a descriptor of its own, which is closed with
+ * the server.
+ *
+ * @throws KeylessError "LISTEN" for what is no socket that listens, or where no more files may be open
+ */
+export async function listenOnDescriptor(
+  server: Server,
+  { fd, path }: SharedSocket,
+): Promise<void> {
+  const calls = callsFor(path);
+  let own = -1;
+  try {
+    own = calls.duplicate(fd);
+    await listening(server, { fd: own });
+  } catch (error) {
+    if (own >= 0) calls.close(own); // neither runtime has closed it
+    throw listenError(printable(path), "path", error);
   }
 }
 
@@ -41,18 +65,15 @@ export class UnixListener {
   }
 
   /**
-   * What one more thread listens on. The descriptor belongs to that thread: its server closes it.
+   * What one more thread listens on: it makes a descriptor of its own when it does, so that one that
+   * never gets there leaves none open.
    *
-   * @throws KeylessError "LISTEN" where no more files may be open, or it is closed
+   * @throws KeylessError "LISTEN" where it is closed
    */
-  share(): { readonly fd: number; readonly path: string } {
+  share(): SharedSocket {
     const { path } = this.#file;
-    try {
-      if (!this.#isOpen) throw new Error("it is closed");
-      return { fd: this.#calls.duplicate(this.#descriptor), path };
-    } catch (error) {
-      throw listenError(printable(path), "path", error);
-    }
+    if (this.#isOpen) return { fd: this.#descriptor, path };
+    throw listenError(printable(path), "path", new Error("it is closed"));
   }
 
   /** Removes the file. Threads that listen go on with what has connected, until they close theirs. */
@@ -62,4 +83,12 @@ export class UnixListener {
     this.#calls.close(this.#descriptor);
     removeSocketFile(this.#file);
   }
+}
+
+function callsFor(path: string): UnixSocketCalls {
+  const calls = openUnixSocketCalls();
+  if (calls !== undefined) return calls;
+  const why = "the C library, whose calls workers need to share it, cannot be called here; " +
+    "that takes Linux, and on Deno --allow-ffi; or listen on a port alone";
+  throw listenError(printable(path), "path", new Error(why));
 }

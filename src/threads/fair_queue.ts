@@ -26,7 +26,8 @@ export interface TurnLimits {
  * by connections (round robin over them, and over the lines of each), the others by keys. So who has
  * one entry waits for at most twice as many turns as there are connections, and for at most twice as
  * many as there are keys, whichever is less: neither a connection with a thousand requests nor a key
- * that all connections ask for crowds out the rest.
+ * that all connections ask for crowds out the rest. These are turns of this queue; those of several
+ * event loops alternate (`TurnTaker`).
  *
  * A turn is one entry, or as many of a line as take `TURN_MS` together: their replies leave together,
  * and sending each alone would cost a good part of a signature.

@@ -91,7 +91,7 @@ export class LoopTurns<Entry extends Outstanding> {
         const replies = this.#turns.replies(turn);
         for (const [index, entry] of entries.entries()) answered.push([entry, replies[index]!]);
       }
-      this.#turns.change(turn, state, TURN.FREE);
+      this.#turns.free(turn, state);
       this.#release(place);
     }
     return { answered, lost };
@@ -102,7 +102,7 @@ export class LoopTurns<Entry extends Outstanding> {
     const withdrawn: Entry[] = [];
     for (const [place, entries] of this.#held.entries()) {
       if (entries === undefined || entries.every(isWanted)) continue;
-      if (!this.#turns.change(this.#turnAt(place), TURN.READY, TURN.FREE)) continue;
+      if (!this.#turns.free(this.#turnAt(place), TURN.READY)) continue;
       withdrawn.push(...entries);
       this.#release(place);
     }
@@ -127,11 +127,7 @@ export class LoopTurns<Entry extends Outstanding> {
 
   /** A turn that a thread still has for the loop's predecessor returns to nobody. */
   #takeOver(place: number): readonly Entry[] | undefined {
-    const turn = this.#turnAt(place);
-    for (const state of [TURN.READY, TURN.DONE, TURN.LOST]) {
-      this.#turns.change(turn, state, TURN.FREE);
-    }
-    if (this.#turns.state(turn) === TURN.FREE) return undefined;
+    if (this.#turns.reclaim(this.#turnAt(place))) return undefined;
     this.#counters.add("turns", 1);
     return [];
   }

@@ -16,6 +16,11 @@ export class Ring<Id, Value> {
     return this.#first?.value;
   }
 
+  /** The value that was added or moved last. */
+  get last(): Value | undefined {
+    return this.#last?.value;
+  }
+
   get(id: Id): Value | undefined {
     return this.#nodes.get(id)?.value;
   }

@@ -2,7 +2,8 @@
  * Numbers that several threads count together, in shared memory: a row for each thread, which alone
  * writes it, so that nothing is locked, and one that has died can be counted out.
  *
- * What is read of others' rows may be a moment old.
+ * What is read of others' rows may be a moment old; but who sees what another thread has done since
+ * in shared memory, by Atomics, sees its numbers as of then or later.
  */
 export class SharedCounters<Name extends string> {
   readonly #columns: ReadonlyMap<Name, number>;
@@ -22,24 +23,24 @@ export class SharedCounters<Name extends string> {
 
   /** Adds to this thread's number, or takes away from it. */
   add(name: Name, change: number): void {
-    this.#numbers[this.#row + this.#columns.get(name)!]! += change;
+    Atomics.add(this.#numbers, this.#row + this.#columns.get(name)!, change);
   }
 
   /** Sets this thread's number. */
   set(name: Name, value: number): void {
-    this.#numbers[this.#row + this.#columns.get(name)!] = value;
+    Atomics.store(this.#numbers, this.#row + this.#columns.get(name)!, value);
   }
 
   /** This thread's number. */
   own(name: Name): number {
-    return this.#numbers[this.#row + this.#columns.get(name)!]!;
+    return Atomics.load(this.#numbers, this.#row + this.#columns.get(name)!);
   }
 
   /** The sum over all threads. */
   sum(name: Name): number {
     let sum = 0;
     for (let at = this.#columns.get(name)!; at < this.#numbers.length; at += this.#columns.size) {
-      sum += this.#numbers[at]!;
+      sum += Atomics.load(this.#numbers, at);
     }
     return sum;
   }

@@ -82,6 +82,12 @@ export class Signals {
     Atomics.wait(this.#words, at, read);
   }
 
+  /** Counts a thread as BUSY that has not told what it does itself: it looks for work first. */
+  threadStarted(place: number): void {
+    const { ABSENT, BUSY } = THREAD_STATE;
+    Atomics.compareExchange(this.#words, this.#wordOfThread(place), ABSENT, BUSY);
+  }
+
   setThread(place: number, state: ThreadState): void {
     Atomics.store(this.#words, this.#wordOfThread(place), state);
   }
@@ -103,6 +109,11 @@ export class Signals {
 
   stopThreads(): void {
     Atomics.store(this.#words, IS_STOPPING, 1);
+    this.ringThreads();
+  }
+
+  /** Wakes all threads, whatever they seem to do. */
+  ringThreads(): void {
     for (let place = 0; place < this.#threads; place++) this.#ring(this.#wordOfThread(place) + 1);
   }
 

@@ -83,7 +83,7 @@ export class SigningQueue {
    * @param costMs what such an operation takes
    * @returns a fresh buffer
    * @throws KeylessError at once: "SIGN_REFUSED"; "QUEUE_FULL"; "ABORTED" after `close`. As rejections:
-   *   "SIGN_REFUSED", "SIGN_FAILED"; unsigned: "DEADLINE", "ABORTED"
+   *   "SIGN_REFUSED", "SIGN_FAILED", "THREAD_LOST"; unsigned: "DEADLINE", "ABORTED"
    */
   sign(
     key: PrivateKey,
@@ -93,7 +93,8 @@ export class SigningQueue {
     context: SigningContext,
   ): Promise<Uint8Array> {
     checkFit(key.info, scheme, bytes);
-    if (bytes.length > this.maxBytes) {
+    const roomBytes = roomFor({ bits: key.info.bits, bytes });
+    if (roomBytes > this.maxBytes) {
       throw new KeylessError("SIGN_REFUSED", `signing threads take ${this.maxBytes} bytes at most`);
     }
     if (this.#isClosed) throw SHED_ERRORS.closed();
@@ -113,7 +114,7 @@ export class SigningQueue {
       connection: signal,
       key: address,
       costMs,
-      roomBytes: roomFor(request),
+      roomBytes,
       request,
       amounts,
       deadlineMs,
@@ -252,7 +253,7 @@ interface Entry {
 }
 
 function threadLost(): KeylessError {
-  return new KeylessError("SIGN_FAILED", "the signing thread ended before it had answered");
+  return new KeylessError("THREAD_LOST", "the signing thread ended before it had answered");
 }
 
 /** In `Amounts`. */

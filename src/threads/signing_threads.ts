@@ -3,7 +3,7 @@ import { SharedCounters } from "./shared_counters.ts";
 import { Signals, THREAD_STATE } from "./signals.ts";
 import { SIGNING_COUNTERS, type SigningMemory } from "./signing_memory.ts";
 import type { SigningThreadData } from "./signing_thread.ts";
-import { TURN, Turns } from "./turns.ts";
+import { Turns } from "./turns.ts";
 import { WorkerSet } from "./worker_set.ts";
 
 export interface SigningThreadsOptions {
@@ -46,10 +46,9 @@ export class SigningThreads {
   /** An event loop has ended without closing its queue: nothing is signed for it any more. */
   loopEnded(loop: number): void {
     const first = loop * this.#turns.each;
-    for (let turn = first; turn < first + this.#turns.each; turn++) {
-      this.#turns.change(turn, TURN.READY, TURN.FREE);
-    }
+    for (let turn = first; turn < first + this.#turns.each; turn++) this.#turns.reclaim(turn);
     new SharedCounters(SIGNING_COUNTERS, this.memory.counters, loop).clear();
+    this.#signals.ringThreads(); // it may have called one for a turn, and not rung
   }
 
   /**
@@ -63,7 +62,7 @@ export class SigningThreads {
 
   /** Loops hand out as much as there are threads. */
   #started(place: number): void {
-    this.#signals.setThread(place, THREAD_STATE.BUSY); // it looks for work by itself
+    this.#signals.threadStarted(place);
     this.#signals.ringLoops();
   }
 

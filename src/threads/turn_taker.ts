@@ -1,5 +1,5 @@
 import { SharedCounters } from "./shared_counters.ts";
-import { SIGNING_COUNTERS, type SigningMemory } from "./signing_memory.ts";
+import { SIGNING_COUNTERS, type SigningCounter, type SigningMemory } from "./signing_memory.ts";
 import { TURN, Turns } from "./turns.ts";
 
 export interface TakenTurn {
@@ -9,44 +9,43 @@ export interface TakenTurn {
 }
 
 /**
- * A signing thread's choice among the turns of all event loops: as many of one loop in a row as it
- * has connections that wait, then the next loop's. So connections have equal shares, however they are
- * spread over the loops.
+ * A signing thread's choice among the turns of all event loops, by stride scheduling: a turn moves
+ * its loop on by one part in as many as the loop has connections that wait, and the loop that has
+ * come least far is next. So connections have equal shares, however they are spread over the loops,
+ * and turns of loops alternate: none waits for all connections of another.
  */
 export class TurnTaker {
   readonly #place: number;
   readonly #turns: Turns;
-  readonly #loops: readonly SharedCounters<(typeof SIGNING_COUNTERS)[number]>[];
-  #loop: number;
-  #left = 0;
+  /** The least far first; of those that are equally far, who has waited longest. */
+  readonly #order: Share[];
+  /** How far the loop had come that was the last to have a turn. */
+  #reached = 0;
 
   /** @param place the thread's */
   constructor(memory: SigningMemory, place: number) {
     this.#place = place;
     this.#turns = new Turns(memory);
-    this.#loops = Array.from(
-      { length: memory.loops },
-      (_, loop) => new SharedCounters(SIGNING_COUNTERS, memory.counters, loop),
-    );
-    this.#loop = place % memory.loops; // not all at the same
+    this.#order = Array.from({ length: memory.loops }, (_, index) => {
+      const loop = (place + index) % memory.loops; // not all at the same
+      const counters = new SharedCounters(SIGNING_COUNTERS, memory.counters, loop);
+      return { loop, counters, pass: 0 };
+    });
   }
 
   /** Makes a READY turn TAKEN; undefined where there is none. */
   take(): TakenTurn | undefined {
-    for (let passed = 0; passed <= this.#loops.length; passed++) {
-      const turn = this.#left > 0 ? this.#takeOf(this.#loop) : undefined;
-      if (turn !== undefined) {
-        this.#left -= 1;
-        return { turn, loop: this.#loop };
-      }
-      this.#loop = (this.#loop + 1) % this.#loops.length;
-      this.#left = Math.max(1, this.#loops[this.#loop]!.own("connections"));
+    for (const [index, share] of this.#order.entries()) {
+      const turn = this.#takeOf(share);
+      if (turn === undefined) continue;
+      this.#moveOn(index, share);
+      return { turn, loop: share.loop };
     }
     return undefined;
   }
 
-  #takeOf(loop: number): number | undefined {
-    if (this.#loops[loop]!.own("turns") === 0) return undefined;
+  #takeOf({ loop, counters }: Share): number | undefined {
+    if (counters.own("turns") === 0) return undefined;
     for (;;) {
       const turn = this.#turns.next(loop);
       if (turn === undefined || this.#turns.change(turn, TURN.READY, TURN.TAKEN + this.#place)) {
@@ -54,4 +53,21 @@ export class TurnTaker {
       }
     }
   }
+
+  /** A loop that had nothing to sign for a while starts where the others are: it saves nothing up. */
+  #moveOn(index: number, share: Share): void {
+    this.#reached = Math.max(this.#reached, share.pass);
+    share.pass = this.#reached + 1 / Math.max(1, share.counters.own("connections"));
+    const order = this.#order;
+    order.splice(index, 1);
+    const next = order.findIndex(({ pass }) => pass > share.pass);
+    order.splice(next < 0 ? order.length : next, 0, share);
+  }
+}
+
+interface Share {
+  readonly loop: number;
+  readonly counters: SharedCounters<SigningCounter>;
+  /** How far it has come. */
+  pass: number;
 }

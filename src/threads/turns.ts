@@ -1,3 +1,4 @@
+import { MAX_RSA_BITS } from "../crypto/key_strength.ts";
 import { type Scheme, SCHEMES } from "../crypto/scheme.ts";
 import type { SigningMemory } from "./signing_memory.ts";
 
@@ -22,7 +23,7 @@ export const OUTCOMES = ["made", "SIGN_REFUSED", "SIGN_FAILED"] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** What goes in one turn, where each request takes `roomFor` of the bytes. */
-export const TURN_LIMITS = { entries: 8, bytes: 2_048 } as const;
+export const TURN_LIMITS = { entries: 8, bytes: MAX_RSA_BITS / 8 } as const;
 
 /** What a request takes of its turn's bytes: its result has the same place. */
 export function roomFor({ bits, bytes }: Pick<ThreadRequest, "bits" | "bytes">): number {
@@ -40,14 +41,18 @@ export const TURN = { FREE: 0, READY: 1, DONE: 2, LOST: 3, TAKEN: 4 } as const;
  * loop has so many of its own. Nothing is locked: a turn's state says who may touch the rest of it,
  * and whoever changes the state hands the rest over.
  *
- *     word   0       1        2       3      4 and 5         6           6 + 3 × 8   32
- *            | state | number | count | bits | address (f64) | requests  | unused    | bytes |
+ * States and numbers of all turns lie together, before the rest: threads look at many of them.
+ *
+ *     head:   | state | number |
+ *     word    0       1      2 and 3         4          4 + 3 × 8   32
+ *             | count | bits | address (f64) | requests | unused    | bytes |
  *     request: scheme, or its outcome | length of its bytes, or of its result's | where they are
  */
 export class Turns {
   /** How many each loop has. Those of a loop begin at its place times this. */
   readonly each: number;
   readonly #all: number;
+  readonly #heads: Int32Array;
   readonly #words: Int32Array;
   readonly #addresses: Float64Array;
   readonly #bytes: Uint8Array;
@@ -55,18 +60,43 @@ export class Turns {
   constructor({ loops, threads, turns }: Pick<SigningMemory, "loops" | "threads" | "turns">) {
     this.each = turnsOfLoop(threads);
     this.#all = loops * this.each;
-    this.#words = new Int32Array(turns);
-    this.#addresses = new Float64Array(turns);
-    this.#bytes = new Uint8Array(turns);
+    const start = this.#all * HEAD_WORDS * WORD_BYTES;
+    this.#heads = new Int32Array(turns, 0, this.#all * HEAD_WORDS);
+    this.#words = new Int32Array(turns, start);
+    this.#addresses = new Float64Array(turns, start);
+    this.#bytes = new Uint8Array(turns, start);
   }
 
   state(turn: number): number {
-    return Atomics.load(this.#words, turn * TURN_WORDS);
+    return Atomics.load(this.#heads, turn * HEAD_WORDS);
   }
 
   /** @returns false where the state is another one */
   change(turn: number, from: number, to: number): boolean {
-    return Atomics.compareExchange(this.#words, turn * TURN_WORDS, from, to) === from;
+    return Atomics.compareExchange(this.#heads, turn * HEAD_WORDS, from, to) === from;
+  }
+
+  /**
+   * Makes a turn of the caller's loop FREE, and overwrites what it held: what was decrypted is a
+   * secret.
+   *
+   * @returns false where its state is not `from`
+   */
+  free(turn: number, from: number): boolean {
+    if (!this.change(turn, from, TURN.FREE)) return false;
+    const start = (turn * TURN_WORDS + BYTES) * WORD_BYTES;
+    this.#bytes.fill(0, start, start + TURN_LIMITS.bytes);
+    return true;
+  }
+
+  /**
+   * Frees a turn whose loop has ended, unless a thread has it.
+   *
+   * @returns whether it is FREE
+   */
+  reclaim(turn: number): boolean {
+    for (const state of [TURN.READY, TURN.DONE, TURN.LOST]) this.free(turn, state);
+    return this.state(turn) === TURN.FREE;
   }
 
   /**
@@ -78,7 +108,6 @@ export class Turns {
   publish(turn: number, number: number, requests: readonly ThreadRequest[]): void {
     const words = this.#words;
     const start = turn * TURN_WORDS;
-    words[start + NUMBER] = number;
     words[start + COUNT] = requests.length;
     words[start + BITS] = requests[0]!.bits;
     this.#addresses[(start + ADDRESS) / 2] = requests[0]!.address;
@@ -92,17 +121,17 @@ export class Turns {
       at += roomFor(request);
       row += ROW_WORDS;
     }
-    Atomics.store(words, start, TURN.READY);
+    this.#heads[turn * HEAD_WORDS + NUMBER] = number;
+    Atomics.store(this.#heads, turn * HEAD_WORDS, TURN.READY);
   }
 
   /** The READY turn of a loop that has the lowest number. */
   next(loop: number): number | undefined {
-    const words = this.#words;
     let next: number | undefined;
     let lowest = 0;
     for (let turn = loop * this.each; turn < (loop + 1) * this.each; turn++) {
       if (this.state(turn) !== TURN.READY) continue;
-      const number = words[turn * TURN_WORDS + NUMBER]!;
+      const number = this.#heads[turn * HEAD_WORDS + NUMBER]!;
       if (next !== undefined && ((number - lowest) | 0) > 0) continue; // they wrap around
       next = turn;
       lowest = number;
@@ -128,26 +157,24 @@ export class Turns {
       const at = words[row + AT]!;
       const bytes = this.#bytes.slice(at, at + words[row + LENGTH]!);
       const request = { address, bits, scheme: SCHEME_NAMES[words[row]!]!, bytes };
-      const reply = answer(request);
+      const room = Math.min(roomFor(request), start * WORD_BYTES + TURN_BYTES - at);
+      const reply = fitReply(answer(request), room);
       if (this.state(turn) !== TURN.TAKEN + place) return; // the thread was given up meanwhile
-      const fitting = reply.bytes.subarray(0, roomFor(request)); // a long message is cut
-      this.#bytes.set(fitting, at);
+      this.#bytes.set(reply.bytes, at);
       words[row] = OUTCOMES.indexOf(reply.outcome);
-      words[row + LENGTH] = fitting.length;
+      words[row + LENGTH] = reply.bytes.length;
     }
     this.change(turn, TURN.TAKEN + place, TURN.DONE);
   }
 
-  /** What a DONE turn has come to, in the order of its requests; once: it is overwritten. */
+  /** What a DONE turn has come to, in the order of its requests. Copies. */
   replies(turn: number): readonly ThreadReply[] {
     const words = this.#words;
     const start = turn * TURN_WORDS;
     const replies: ThreadReply[] = [];
     for (let row = start + ROWS; row < this.#endOf(start); row += ROW_WORDS) {
       const at = words[row + AT]!;
-      const end = at + words[row + LENGTH]!;
-      const bytes = this.#bytes.slice(at, end);
-      this.#bytes.fill(0, at, end); // what was decrypted is a secret
+      const bytes = this.#bytes.slice(at, at + words[row + LENGTH]!);
       replies.push({ outcome: OUTCOMES[words[row]!]!, bytes });
     }
     return replies;
@@ -164,28 +191,46 @@ export class Turns {
 }
 
 export function turnMemory(loops: number, threads: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(loops * turnsOfLoop(threads) * TURN_WORDS * WORD_BYTES);
+  const words = HEAD_WORDS + TURN_WORDS;
+  return new SharedArrayBuffer(loops * turnsOfLoop(threads) * words * WORD_BYTES);
 }
 
-/** Enough for one loop to keep all threads busy with requests that come one by one. */
+/**
+ * Enough for one loop to keep all threads busy with requests that come one by one; on machines of
+ * many cores, where there are as many loops, its memory is bounded.
+ */
 function turnsOfLoop(threads: number): number {
-  return threads * 8;
+  return Math.min(threads * 8, MAX_TURNS_OF_LOOP);
+}
+
+/** The reply, within its room: a long message is cut, a result must fit. */
+function fitReply(reply: ThreadReply, room: number): ThreadReply {
+  const { outcome, bytes } = reply;
+  if (bytes.length <= room) return reply;
+  if (outcome !== "made") return { outcome, bytes: bytes.subarray(0, room) };
+  const why = `the result has ${bytes.length} bytes, where ${room} have room`;
+  return { outcome: "SIGN_FAILED", bytes: new TextEncoder().encode(why).subarray(0, room) };
 }
 
 const SCHEME_NAMES = Object.keys(SCHEMES) as Scheme[];
 
 const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT;
+const MAX_TURNS_OF_LOOP = 128;
 /** More than the longest ECDSA or Ed25519 signature, and for the text of an error. */
 const MIN_ROOM_BYTES = 256;
 
-// words of a turn; its state is the first
+// words of a turn's head; its state is the first
 const NUMBER = 1;
-const COUNT = 2;
-const BITS = 3;
-const ADDRESS = 4;
-const ROWS = 6;
+const HEAD_WORDS = 2;
+
+// words of a turn
+const COUNT = 0;
+const BITS = 1;
+const ADDRESS = 2;
+const ROWS = 4;
 const BYTES = 32;
 const TURN_WORDS = BYTES + TURN_LIMITS.bytes / WORD_BYTES;
+const TURN_BYTES = TURN_WORDS * WORD_BYTES;
 
 // words of a request; its scheme or outcome is the first
 const LENGTH = 1;

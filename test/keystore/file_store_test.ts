@@ -105,7 +105,10 @@ describe("a store of key files", () => {
         () => signer.decrypt(new Uint8Array(32), contextOf()),
       ]
     ) {
-      assert.throws(use, (error) => error instanceof KeylessError && error.code === "SIGN_FAILED");
+      assert.throws(
+        use,
+        (error) => error instanceof KeylessError && error.code === "KEY_WITHDRAWN",
+      );
     }
     store.close();
     assert.equal(fixture.engine.held, 0, "closing twice gives nothing back twice");

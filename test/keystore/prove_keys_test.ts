@@ -86,7 +86,7 @@ describe("the proof of a store's keys", () => {
     assert.deepEqual(failures, [
       "/P-384.key makes signatures that do not verify, and is not used any more; restore the file",
     ]);
-    assert.throws(() => signWith("P-384"), { code: "SIGN_FAILED", message: /was withdrawn/ });
+    assert.throws(() => signWith("P-384"), { code: "KEY_WITHDRAWN", message: /was withdrawn/ });
     for (const kind of ["P-256", "RSA 2048"] as const) assert.ok(signWith(kind));
   });
 

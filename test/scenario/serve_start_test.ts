@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash, verify } from "node:crypto";
-import { existsSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { after, afterEach, before, describe, test } from "node:test";
 import { describePublicKey } from "../../src/crypto/public_key.ts";
@@ -220,6 +220,16 @@ describe("what stands in the way of a start", () => {
     const line = await server.event("open_files");
     assert.equal(line["limit"], 500);
     assert.equal(line["maxConnections"], 10_000);
+  });
+
+  test("what many workers have open is left out of the connections that may be", async () => {
+    const ports = [...LOCAL, "--unix-socket", "many.sock", "--metrics-port", "off"];
+    const options = { before: "ulimit -n 500" };
+    const server = await fixture.start([...ports, "--workers", "16"], options);
+    const { msg } = await server.event("open_files");
+    const connections = Number(/allows (\d+) connections/.exec(String(msg))?.[1]);
+    const open = readdirSync(`/proc/${server.pid}/fd`).length;
+    assert.ok(connections > 300 && connections + open <= 500, `${connections} beside ${open}`);
   });
 
   test("a pid file that is a symbolic link is not written through", async () => {

@@ -8,10 +8,12 @@ import { encodePacket } from "../../src/protocol/packet.ts";
 import { Connection } from "../../src/server/connection.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "../../src/server/limits.ts";
 import { HandshakePace } from "../../src/server/handshake_pace.ts";
+import { Outbox } from "../../src/server/outbox.ts";
 import { ownServerCounters, SERVER_COUNTERS } from "../../src/server/server_counters.ts";
 import { sharedCounterMemory, SharedCounters } from "../../src/threads/shared_counters.ts";
 import { ServerMetrics } from "../../src/telemetry/server_metrics.ts";
 import { ServerLog } from "../../src/telemetry/server_log.ts";
+import type { Keystore } from "../../src/keystore/keystore.ts";
 import type { Tracer } from "../../src/telemetry/tracing/tracer.ts";
 import { MemoryLog } from "../support/memory_log.ts";
 import { EMPTY_STORE } from "../support/test_server.ts";
@@ -49,20 +51,20 @@ class StubbornSocket extends EventEmitter {
 function connect(
   limits: Partial<ServerLimits> = {},
   counters = ownServerCounters(),
-  tracer?: Tracer,
+  other: { tracer?: Tracer; pace?: HandshakePace; keystore?: Keystore } = {},
 ) {
   const socket = new StubbornSocket();
   const log = new MemoryLog();
   const connection = new Connection(socket as unknown as TLSSocket, {
     client: { name: "client", address: "192.0.2.1:1" },
-    keystore: EMPTY_STORE,
+    keystore: other.keystore ?? EMPTY_STORE,
     limits: { ...DEFAULT_LIMITS, ...limits },
     idleMs: 30_000,
     counters,
-    pace: new HandshakePace(undefined),
+    pace: other.pace ?? new HandshakePace(undefined),
     log: new ServerLog(log),
     metrics: new ServerMetrics(),
-    tracer,
+    tracer: other.tracer,
   }, () => {});
   return { socket, log, connection };
 }
@@ -101,18 +103,20 @@ test("where all clients of all workers take nothing, each has one batch and no m
   connections[0]?.socket.writes[0]?.taken();
   assert.equal(connections[0]?.socket.writes.length, 2, "who takes his replies gets on");
   for (const { socket } of connections) socket.destroy();
-  assert.equal(rows[0]?.sum("unsentBytes"), 0, "what the closed ones held is given back");
+  assert.equal(rows[0]?.sum("unsentKib"), 0, "what the closed ones held is given back");
 });
 
 test("where another worker holds too many replies, a connection goes on with one at a time", () => {
   const memory = sharedCounterMemory(SERVER_COUNTERS.length, 2);
   const [own, other] = [0, 1].map((row) => new SharedCounters(SERVER_COUNTERS, memory, row));
-  other!.set("unsentBytes", 100_000);
-  const { socket } = connect({ maxUnflushedBytesInAll: 100_000 }, own);
+  other!.set("unsentKib", 100);
+  const { socket, connection } = connect({ maxUnflushedBytesInAll: 102_400 }, own);
   socket.emit("data", Buffer.concat([PING(1), PING(1), PING(1)]));
   for (const count of [1, 2, 3]) {
     assert.equal(socket.writes.length, count);
-    assert.equal(own!.own("unsentBytes"), socket.writes.at(-1)!.bytes);
+    const { bytes } = socket.writes.at(-1)!;
+    assert.equal(connection.load().unsentBytes, bytes);
+    assert.equal(own!.own("unsentKib"), Math.ceil(bytes / 1_024));
     socket.writes.at(-1)!.taken();
   }
   socket.destroy();
@@ -168,7 +172,7 @@ test("the span of each request ends once: when its reply is taken, or the connec
     }),
     stop: () => Promise.resolve(),
   };
-  const { socket } = connect({}, ownServerCounters(), tracer);
+  const { socket } = connect({}, ownServerCounters(), { tracer });
   socket.emit("data", PING(1));
   socket.emit("data", PING(1));
   assert.deepEqual(ends, ["no error", "no error"]);
@@ -176,4 +180,37 @@ test("the span of each request ends once: when its reply is taken, or the connec
   assert.deepEqual(ends.slice(2), ["written"]);
   socket.destroy();
   assert.deepEqual(ends.slice(2), ["written", "lost"]);
+});
+
+test("handshakes wait for requests whose signature takes longer than a slice", () => {
+  const pace = new HandshakePace(undefined);
+  const slow: Keystore = {
+    find() {
+      for (const untilMs = performance.now() + 30; performance.now() < untilMs;);
+      for (let count = 0; count < 30; count++) pace.begin(); // as many as may be made up for
+      return undefined;
+    },
+  };
+  const { socket } = connect({}, ownServerCounters(), { pace, keystore: slow });
+  const payload = new Uint8Array(32);
+  const ski = new Uint8Array(20);
+  socket.emit("data", encodePacket(1, { opcode: 0x15, ski, payload }));
+  assert.ok(pace.waitMs() > 0, "nobody seems to be served");
+  socket.destroy();
+});
+
+test("replies that nobody takes are counted beyond what 32 bits hold, and given back", () => {
+  const memory = sharedCounterMemory(SERVER_COUNTERS.length, 2);
+  const [own, other] = [0, 1].map((row) => new SharedCounters(SERVER_COUNTERS, memory, row));
+  const outbox = new Outbox(new StubbornSocket() as unknown as TLSSocket, own!, () => {});
+  const reply = new Uint8Array(65_536);
+  for (let count = 0; count < 2 ** 31 / reply.length; count++) outbox.add(reply, count);
+  assert.equal(other!.sum("unsentKib"), 2 ** 31 / 1_024);
+  const { socket } = connect({}, other);
+  socket.emit("data", Buffer.concat([PING(1), PING(1)]));
+  assert.equal(socket.writes.length, 1, "with so much in all, one at a time");
+  socket.destroy();
+  outbox.add(new Uint8Array(1), 0);
+  outbox.discard();
+  assert.equal(other!.sum("unsentKib"), 0);
 });

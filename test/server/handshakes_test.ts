@@ -5,7 +5,8 @@ import type { Socket } from "node:net";
 import { describe, test } from "node:test";
 import { afterOthers } from "../../src/runtime/turn.ts";
 import { HandshakePace } from "../../src/server/handshake_pace.ts";
-import { Handshakes, type Newcomer } from "../../src/server/handshakes.ts";
+import { Handshakes } from "../../src/server/handshakes.ts";
+import type { Newcomer } from "../../src/server/newcomers.ts";
 import { ownServerCounters } from "../../src/server/server_counters.ts";
 
 class TestPace extends HandshakePace {
@@ -31,8 +32,9 @@ class Fixture {
     this.handshakes = new Handshakes({ handshakeMs, pace, counters });
   }
 
-  add(name: string): Newcomer {
+  add(name: string, source = "192.0.2.1"): Newcomer {
     const newcomer: Newcomer = {
+      source,
       socket: new EventEmitter() as unknown as Socket,
       begin: () => {
         this.begun.push(name);
@@ -157,6 +159,42 @@ describe("handshakes", () => {
     assert.deepEqual(fixture.cut.toSorted(), ["a", "b"]);
     assert.deepEqual(fixture.reasons, ["", ""]);
     assert.equal(fixture.handshakes.size, 0);
+  });
+
+  test("of one source begin within a few, however many another sends", async () => {
+    const fixture = new Fixture();
+    for (let count = 0; count < 1_000; count++) fixture.add("flood");
+    fixture.add("client", "unix:/run/keyless.sock");
+    for (let count = 0; count < 1_000; count++) fixture.add("flood");
+    for (let begun = 1; begun <= 4; begun++) {
+      await fixture.reached(begun);
+      fixture.add("flood");
+    }
+    assert.ok(fixture.begun.slice(0, 4).includes("client"), fixture.begun.join());
+    fixture.handshakes.cutAll();
+  });
+
+  test("of many sources that are served again and again begin in turn", async () => {
+    const fixture = new Fixture();
+    const sources = Array.from({ length: 10 }, (_, number) => `192.0.2.${number}`);
+    for (const source of sources) for (let at = 0; at < 10; at++) fixture.add(source, source);
+    for (let count = 0; count < 40; count++) fixture.add("flood", "192.0.2.100");
+    await fixture.reached(30);
+    for (const source of sources) assert.ok(fixture.begun.includes(source), source);
+    fixture.handshakes.cutAll();
+  });
+
+  test("give way of the source that has most, and others stay", () => {
+    const fixture = new Fixture();
+    fixture.add("begun");
+    fixture.pace.isStopped = true;
+    fixture.add("client", "192.0.2.2");
+    for (let count = 0; count < 20; count++) fixture.add(`flood ${count}`, "192.0.2.3");
+    for (let count = 0; count < 19; count++) fixture.handshakes.cutOldest();
+    assert.deepEqual(fixture.cut, Array.from({ length: 19 }, (_, count) => `flood ${count}`));
+    fixture.handshakes.cutOldest();
+    assert.equal(fixture.cut.at(-1), "client", "who has had one for longest, where all have one");
+    fixture.handshakes.cutAll();
   });
 
   test("do not pile up where ten thousand are cut before their turn", async () => {

@@ -6,7 +6,9 @@ import type { Keystore, RequestContext } from "../../src/keystore/keystore.ts";
 import { WIRE_ERRORS } from "../../src/protocol/errors.ts";
 import { type Answer, dispatch } from "../../src/server/dispatch.ts";
 import { RequestTimes } from "../../src/telemetry/request_times.ts";
+import { keyOf } from "../support/openssl.ts";
 import { contextOf } from "../support/request_context.ts";
+import { StoreFixture } from "../support/store_fixture.ts";
 import { storeOf } from "../support/test_server.ts";
 
 const RSA_DECRYPT = 0x01;
@@ -93,6 +95,8 @@ for (const isLater of [false, true]) {
 
     const permanent: readonly [code: ErrorCode, error: number, shed: string | undefined][] = [
       ["SIGN_REFUSED", 1, undefined],
+      ["KEY_WITHDRAWN", 1, undefined],
+      ["THREAD_LOST", 1, undefined],
       ["QUEUE_FULL", 8, "full"],
       ["DEADLINE", 8, "deadline"],
       ["ABORTED", 8, "closed"],
@@ -156,4 +160,24 @@ test("a key that is not there is not looked for again", async () => {
   const answer = await new FailingKey([], false).ask(3, { keystore });
   assert.equal(answer.error, WIRE_ERRORS.KEY_NOT_FOUND);
   assert.equal(asked, 1);
+});
+
+test("a key that was withdrawn is not tried again", async () => {
+  const fixture = new StoreFixture();
+  fixture.dir.write("p256.key", keyOf("P-256"));
+  const keystore = await fixture.load();
+  const { ski } = keystore.at(0).info;
+  keystore.withdraw(0);
+  let retries = 0;
+  const answer = await dispatch(
+    { opcode: ECDSA_SHA256, ski, payload: new Uint8Array(32) },
+    keystore,
+    contextOf(),
+    new RequestTimes(0, 0),
+    { attempts: 5, onRetry: () => retries += 1 },
+  );
+  assert.equal(answer.error, WIRE_ERRORS.CRYPTOGRAPHY);
+  assert.match(answer.reason!, /was withdrawn/);
+  assert.equal(retries, 0);
+  fixture.end();
 });

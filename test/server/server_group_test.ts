@@ -1,11 +1,12 @@
 /** Workers that serve one address together: real threads, on both runtimes. */
 import assert from "node:assert/strict";
 import { createPublicKey, verify } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ConnectionOptions } from "node:tls";
 import { after, afterEach, before, describe, test } from "node:test";
+import { Worker } from "node:worker_threads";
 import type { FileStore } from "../../src/keystore/file_store.ts";
 import { DEFAULT_LIMITS } from "../../src/server/limits.ts";
 import { RetiredCounters } from "../../src/telemetry/metrics/retired_counters.ts";
@@ -19,6 +20,7 @@ import { TestPki } from "../support/test_server.ts";
 const MESSAGE = new TextEncoder().encode("a message");
 const PING = { opcode: 0xf1 };
 const PONG = 0xf2;
+const WORKER = new URL("../../src/server/server_thread.ts", import.meta.url);
 const RESPONSE = 0xf0;
 
 let pki: TestPki;
@@ -55,10 +57,14 @@ async function connect(where: ConnectionOptions): Promise<RawClient> {
 }
 
 /** Connections until every worker has at least `least`: the system spreads them as it likes. */
-async function connectToAll(server: TestGroup, least = 1): Promise<RawClient[]> {
+async function connectToAll(
+  server: TestGroup,
+  least = 1,
+  where: ConnectionOptions = { port: server.port },
+): Promise<RawClient[]> {
   const opened: RawClient[] = [];
   while (opened.length < 200) {
-    opened.push(await connect({ port: server.port }));
+    opened.push(await connect(where));
     assert.equal((await opened.at(-1)!.ask(1, PING))?.opcode, PONG);
     const loads = await server.group.gauges();
     if (loads.every((each) => each.server.established >= least)) return opened;
@@ -81,6 +87,21 @@ async function assertSigns(client: RawClient): Promise<void> {
   }
 }
 
+/** How often this process has the socket open that listens at a path. */
+function descriptorsOf(path: string): number {
+  const line = readFileSync("/proc/net/unix", "utf8").split("\n")
+    .find((each) => each.endsWith(` ${path}`))!;
+  const link = `socket:[${line.trim().split(/\s+/)[6]}]`;
+  const linkOf = (name: string) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${name}`);
+    } catch {
+      return undefined; // closed meanwhile
+    }
+  };
+  return readdirSync("/proc/self/fd").filter((name) => linkOf(name) === link).length;
+}
+
 describe("workers of one server", () => {
   test("share the connections of a port, and all sign", { timeout: 20_000 }, async () => {
     const server = await start();
@@ -92,9 +113,7 @@ describe("workers of one server", () => {
     const path = fixture.dir.at("shared.sock");
     const server = await start({ listen: [{ path }] });
     assert.deepEqual(server.group.addresses, [`unix:${path}`]);
-    await Promise.all(Array.from({ length: 16 }, async () => {
-      await assertSigns(await connect({ path }));
-    }));
+    for (const client of await connectToAll(server, 2, { path })) await assertSigns(client);
     await server.stop();
     assert.ok(!existsSync(path), "its file is removed in the end");
   });
@@ -216,6 +235,32 @@ describe("a worker that dies in the middle of its work", () => {
     assert.equal(await pings(), opened.length);
   });
 
+  test(
+    "leaves no descriptor of a socket if the next cannot listen",
+    { timeout: 20_000 },
+    async () => {
+      const path = fixture.dir.at("left.sock");
+      let isBroken = false;
+      const started: Worker[] = [];
+      await start({
+        workers: 1,
+        listen: [{ host: "127.0.0.1", port: 0 }, { path }],
+        startWorker(workerData) {
+          const [port, socket] = workerData.listen;
+          const listen = isBroken ? [{ ...port, host: "203.0.113.1" }, socket] : workerData.listen;
+          const worker = new Worker(WORKER, { workerData: { ...workerData, listen } });
+          started.push(worker);
+          return worker;
+        },
+      });
+      assert.equal(descriptorsOf(path), 2, "the main thread's and the worker's");
+      isBroken = true;
+      await started[0]!.terminate();
+      while (started.length < 3) await nextTurn();
+      assert.equal(descriptorsOf(path), 1, "the main thread's");
+    },
+  );
+
   test("leaves nothing waiting on a UNIX socket", { timeout: 20_000 }, async () => {
     const path = fixture.dir.at("waiting.sock");
     const server = await start({ workers: 1, listen: [{ path }] });
@@ -246,4 +291,22 @@ describe("a drain of all workers", () => {
       assert.equal(server.group.workers, 0);
     },
   );
+
+  test("counts the connections of a worker that hangs as cut", { timeout: 20_000 }, async () => {
+    const file = new URL("../support/hanging_server_thread.ts", import.meta.url);
+    const threads: Worker[] = [];
+    const server = await start({
+      workers: 1,
+      startWorker(workerData) {
+        threads.push(new Worker(file, { workerData }));
+        return threads.at(-1)!;
+      },
+    });
+    const client = await connect({ port: server.port });
+    assert.equal((await client.ask(1, PING))?.opcode, PONG);
+    threads[0]!.postMessage({ hang: true });
+    assert.equal(await server.group.drain(100), 1);
+    const silent = server.log.lines.find(({ fields }) => fields["event"] === "worker_silent");
+    assert.equal(silent?.fields["worker"], "worker 1");
+  });
 });

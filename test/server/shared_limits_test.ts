@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { connect as connectTcp, type Socket } from "node:net";
 import { after, afterEach, before, describe, test } from "node:test";
-import { type Server, SERVER_COUNTERS } from "../../src/server/server.ts";
-import type { ServerCounters } from "../../src/server/server_counters.ts";
+import type { Server } from "../../src/server/server.ts";
+import { SERVER_COUNTERS, type ServerCounters } from "../../src/server/server_counters.ts";
 import { sharedCounterMemory, SharedCounters } from "../../src/threads/shared_counters.ts";
 import type { MemoryLog } from "../support/memory_log.ts";
 import { RawClient } from "../support/raw_client.ts";

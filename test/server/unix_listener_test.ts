@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, lstatSync, readdirSync, readlinkSync } from "node:fs";
+import { closeSync, existsSync, lstatSync, openSync, readdirSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import process from "node:process";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -43,7 +43,7 @@ const refusedWith = (pattern: RegExp) => (error: unknown) =>
 describe("a UNIX socket that workers share", () => {
   test("is its owner's alone, and the umask is as before", async () => {
     const umask = process.umask();
-    const listener = (await openUnixListener(path))!;
+    const listener = await openUnixListener(path);
     assert.equal(lstatSync(path).mode & 0o777, 0o600);
     assert.equal(process.umask(), umask);
     listener.close();
@@ -63,7 +63,7 @@ describe("a UNIX socket that workers share", () => {
   });
 
   test("has its connections served by those that listen, each behind mutual TLS", async () => {
-    const listener = (await openUnixListener(path))!;
+    const listener = await openUnixListener(path);
     const servers = [await serve(listener), await serve(listener)];
     assert.deepEqual(servers[1]!.addresses, [`unix:${path}`]);
     const clients = [await openProved()];
@@ -83,7 +83,7 @@ describe("a UNIX socket that workers share", () => {
   });
 
   test("stays when one of them ends: the others serve, and none that waits is lost", async () => {
-    const listener = (await openUnixListener(path))!;
+    const listener = await openUnixListener(path);
     const first = await serve(listener);
     const second = await serve(listener);
     await first.drain(0);
@@ -100,7 +100,7 @@ describe("a UNIX socket that workers share", () => {
 
   test("leaves no descriptor open", async () => {
     const before = openSockets();
-    const listener = (await openUnixListener(path))!;
+    const listener = await openUnixListener(path);
     const servers = [await serve(listener), await serve(listener)];
     assert.equal(openSockets(), before + 3);
     await Promise.all(servers.map((server) => server.drain(0)));
@@ -108,18 +108,32 @@ describe("a UNIX socket that workers share", () => {
     while (openSockets() > before) await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
+  test("leaves no descriptor open where servers cannot start", async () => {
+    const listener = await openUnixListener(path);
+    const file = openSync(dir.write("file", ""), "r");
+    const elsewhere = { host: "203.0.113.1", port: 0 }; // no address of this machine
+    const before = readdirSync("/proc/self/fd").length;
+    for (let attempt = 0; attempt < 5; attempt++) {
+      await assert.rejects(startTestServer(pki, { listen: [elsewhere, listener.share()] }));
+      await assert.rejects(startTestServer(pki, { listen: [{ fd: file, path }] }));
+    }
+    assert.equal(readdirSync("/proc/self/fd").length, before);
+    closeSync(file);
+    listener.close();
+  });
+
   test("is shared no more when it is closed", async () => {
-    const listener = (await openUnixListener(path))!;
+    const listener = await openUnixListener(path);
     listener.close();
     listener.close();
     assert.throws(() => listener.share(), refusedWith(/it is closed/));
   });
 
   test("leaves the file of its successor alone", async () => {
-    const old = (await openUnixListener(path))!;
+    const old = await openUnixListener(path);
     const server = await serve(old);
     old.close();
-    const successor = (await openUnixListener(path))!;
+    const successor = await openUnixListener(path);
     old.close();
     await server.drain(0);
     assert.ok(existsSync(path));
@@ -128,7 +142,7 @@ describe("a UNIX socket that workers share", () => {
 
   test("may have a name of 107 bytes, and no longer one", async () => {
     path = dir.at("n".repeat(107 - dir.path.length - 1));
-    const listener = (await openUnixListener(path))!;
+    const listener = await openUnixListener(path);
     const server = await serve(listener);
     (await openProved()).socket.destroy();
     await server.drain(0);
@@ -145,7 +159,7 @@ describe("a UNIX socket that workers share", () => {
     await assert.rejects(openUnixListener(path), refusedWith(/another process has it open/));
     await new Promise((resolve) => other.close(resolve));
 
-    const shared = (await openUnixListener(path))!;
+    const shared = await openUnixListener(path);
     await assert.rejects(openUnixListener(path), refusedWith(/another process has it open/));
     shared.close();
     const nowhere = dir.at("none", "a.sock");

@@ -36,6 +36,7 @@ test("a ring has its values in the order in which they were added, or moved to t
       assert.deepEqual(valuesOf(ring), [...model.values()]);
       assert.equal(ring.size, model.size);
       assert.equal(ring.first, valuesOf(ring)[0]);
+      assert.equal(ring.last, valuesOf(ring).at(-1));
       assert.equal(ring.get(id), model.get(id));
     }
   }));

@@ -61,6 +61,14 @@ describe("signing threads", () => {
     assert.equal(signals.busy, 3);
   });
 
+  test("that have told what they do by the time they are known to run are believed", () => {
+    const signals = signalsOf();
+    signals.setThread(0, IDLE);
+    for (const place of [0, 1]) signals.threadStarted(place);
+    assert.deepEqual([signals.running, signals.busy], [2, 1]);
+    assert.ok(signals.callThread());
+  });
+
   test("are counted by what they do", () => {
     const signals = signalsOf();
     assert.deepEqual([signals.running, signals.busy], [0, 0]);

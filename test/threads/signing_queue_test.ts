@@ -16,6 +16,8 @@ import { contextOf } from "../support/request_context.ts";
 
 const KEY = { info: { type: "rsa", bits: 2_048 }, handle: 7 } as unknown as PrivateKey;
 const ED25519 = { info: { type: "ed25519", bits: 256 }, handle: 8 } as unknown as PrivateKey;
+/** Larger than any that is loaded. */
+const HUGE = { info: { type: "rsa", bits: 16_392 }, handle: 9 } as unknown as PrivateKey;
 
 /** An event loop's queue, and threads that the test plays itself. */
 class Fixture {
@@ -233,6 +235,8 @@ describe("the queue before the signing threads", () => {
     second.die();
     const outcomes = await Promise.allSettled(asked);
     assert.deepEqual(outcomes.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
+    const lost = outcomes.find((outcome) => outcome.status === "rejected")!;
+    assert.equal(lost.reason.code, "THREAD_LOST");
     assert.deepEqual(fixture.counted(), NOTHING);
   });
 
@@ -276,6 +280,7 @@ describe("the queue before the signing threads", () => {
         [KEY, "rsa-sha256", 31],
         [KEY, "ed25519", 32],
         [ED25519, "ed25519", fixture.queue.maxBytes + 1],
+        [HUGE, "rsa-sha256", 32],
       ] as const
     ) {
       const bytes = new Uint8Array(length);
@@ -316,6 +321,20 @@ describe("the queue before the signing threads", () => {
 });
 
 describe("a queue in the place of one whose event loop has ended", () => {
+  test("leaves nothing of what was decrypted for that one in the memory", () => {
+    const memory = createSigningMemory(1, 1);
+    const bytes = new Uint8Array(256);
+    const request = { address: 7, bits: 2_048, scheme: "rsa-decrypt", bytes } as const;
+    new Turns(memory).publish(0, 0, [request]);
+    new SharedCounters(SIGNING_COUNTERS, memory.counters, 0).set("turns", 1);
+    const thread = new FakeSigningThread(memory);
+    assert.ok(thread.take());
+    thread.answer(() => ({ outcome: "made", bytes: bytes.map(() => 0xee) }));
+    assert.ok(new Uint8Array(memory.turns).includes(0xee));
+    open.push(new SigningQueue(memory, 0));
+    assert.equal(new Uint8Array(memory.turns).includes(0xee), false);
+  });
+
   test("starts empty, gets no answer to what it did not ask, and has all its turns in the end", async () => {
     const memory = createSigningMemory(1, 1);
     const turns = new Turns(memory);

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { after, before, describe, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { LoadedKey, PrivateKey } from "../../src/crypto/engine.ts";
 import { LibcryptoEngine } from "../../src/crypto/libcrypto_engine.ts";
 import { DIGEST_BYTES, SCHEMES, type SignScheme } from "../../src/crypto/scheme.ts";
 import { openLibcrypto } from "../../src/runtime/libcrypto.ts";
+import { Signals, THREAD_STATE } from "../../src/threads/signals.ts";
 import { createSigningMemory } from "../../src/threads/signing_memory.ts";
 import { SigningQueue } from "../../src/threads/signing_queue.ts";
 import type { SigningThreadData } from "../../src/threads/signing_thread.ts";
@@ -193,6 +195,36 @@ test("event loops that die, or are ended, with requests outstanding hurt nobody"
       });
     });
   }
+});
+
+test("a thread that waits for work before it is known to run is called for it", async () => {
+  const memory = createSigningMemory(1, 1);
+  const signals = new Signals(memory);
+  const threads = new SigningThreads(memory, {
+    startWorker: (workerData) => {
+      signals.setThread(0, THREAD_STATE.IDLE);
+      return new Worker(THREAD, { workerData });
+    },
+  });
+  assert.equal(signals.busy, 0);
+  assert.ok(signals.callThread());
+  await threads.stop();
+});
+
+test("a thread that an event loop called, and died before it rang, is woken when that is seen", async () => {
+  const fixture = new Fixture();
+  const signals = new Signals(fixture.memory);
+  const key = fixture.key("RSA 2048");
+  const sign = () => {
+    const context = contextOf({ deadlineMs: performance.now() + 2_000 });
+    return fixture.queue.sign(key, "rsa-sha256", digestOf("rsa-sha256"), 0.3, context);
+  };
+  await sign();
+  while (signals.running < 2 || signals.busy > 0) await nextTurn();
+  for (const place of [0, 1]) signals.setThread(place, THREAD_STATE.BUSY);
+  fixture.threads.loopEnded(1);
+  assert.ok(await sign());
+  await fixture.end();
 });
 
 test("threads that stop with requests outstanding end, and leave nobody without an answer", async () => {

@@ -8,6 +8,7 @@ import { FakeSigningThread } from "../support/fake_signing_thread.ts";
 import { contextOf } from "../support/request_context.ts";
 
 const KEY = { info: { type: "rsa", bits: 2_048 }, handle: 7 } as unknown as PrivateKey;
+const RARE_KEY = { ...KEY, handle: 9 } as unknown as PrivateKey;
 const DIGEST = new Uint8Array(32);
 
 interface Load {
@@ -106,6 +107,41 @@ describe("signing threads give connections equal shares:", () => {
     simulation.end();
     assert.equal(answered[0], 20);
   });
+});
+
+describe("a key that one connection asks for, beside one that all ask for", () => {
+  for (const [loops, connections] of [[1, 200], [2, 100], [4, 100]] as const) {
+    test(`waits for a few turns, on ${loops} event loops of ${connections} connections`, async () => {
+      const simulation = new Simulation(loops, 1);
+      for (let loop = 0; loop < loops; loop++) {
+        simulation.start({ loop, connections, outstanding: 1, costMs: 1 });
+      }
+      await simulation.run(30);
+      for (let probe = 0; probe < 20; probe++) {
+        const queue = simulation.queues[probe % loops]!;
+        let isAnswered = false;
+        queue.sign(RARE_KEY, "rsa-sha256", DIGEST, 1, contextOf()).then(() => isAnswered = true);
+        let turns = 0;
+        for (; !isAnswered; turns++) await simulation.run(1);
+        assert.ok(turns <= 3 + 4 * loops, `${turns} turns`);
+        await simulation.run(7 + probe);
+      }
+      simulation.end();
+    });
+  }
+});
+
+test("an event loop that asked for nothing for a while has saved nothing up", async () => {
+  const simulation = new Simulation(2, 1);
+  const first = simulation.start({ loop: 0, connections: 4, outstanding: 4, costMs: 1 });
+  await simulation.run(200);
+  const served = first.reduce((sum, count) => sum + count, 0);
+  const second = simulation.start({ loop: 1, connections: 4, outstanding: 4, costMs: 1 });
+  await simulation.run(40);
+  simulation.end();
+  const shares = [first.reduce((sum, count) => sum + count, 0) - served];
+  shares.push(second.reduce((sum, count) => sum + count, 0));
+  for (const share of shares) assert.ok(Math.abs(share - 20) <= 4, shares.join(" "));
 });
 
 describe("a newcomer on another event loop", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { MAX_RSA_BITS } from "../../src/crypto/key_strength.ts";
 import { type Scheme, SCHEMES } from "../../src/crypto/scheme.ts";
 import { createSigningMemory } from "../../src/threads/signing_memory.ts";
 import {
@@ -59,6 +60,11 @@ const REPLIES = fc.array(
   { minLength: TURN_LIMITS.entries, maxLength: TURN_LIMITS.entries },
 );
 
+test("the memory of turns stays within 20 MB on 64 cores", () => {
+  assert.ok(createSigningMemory(64, 64).turns.byteLength < 20_000_000);
+  assert.equal(new Turns(createSigningMemory(1, 2)).each, 16);
+});
+
 describe("a turn in shared memory", () => {
   test("arrives as it was handed out, and its replies as they were given, in every place", () => {
     const turns = turnsOf();
@@ -73,10 +79,15 @@ describe("a turn in shared memory", () => {
       assert.deepEqual(arrived, requests);
       const expected = requests.map((each, index) => {
         const { outcome, bytes } = replies[index]!;
-        return { outcome, bytes: bytes.slice(0, roomFor(each)) };
+        const room = roomFor(each);
+        if (outcome !== "made" || bytes.length <= room) {
+          return { outcome, bytes: bytes.slice(0, room) };
+        }
+        const why = `the result has ${bytes.length} bytes, where ${room} have room`;
+        return { outcome: "SIGN_FAILED", bytes: new TextEncoder().encode(why) };
       });
       assert.deepEqual(returned, expected);
-      assert.ok(turns.change(turn, TURN.DONE, TURN.FREE));
+      assert.ok(turns.free(turn, TURN.DONE));
     }));
   });
 
@@ -94,13 +105,61 @@ describe("a turn in shared memory", () => {
     }
   });
 
-  test("leaves no result in the memory when it is back", () => {
-    const memory = createSigningMemory(1, 1);
-    const turns = new Turns(memory);
-    turns.publish(0, 0, [request(1)]);
+  test("fails where its key is larger than any that is loaded, and leaves its neighbour alone", () => {
+    const turns = turnsOf();
+    turns.publish(1, 0, [request(3)]);
+    turns.publish(0, 0, [{ ...request(1), bits: 2 * MAX_RSA_BITS }]);
+    const made = new Uint8Array(2 * TURN_LIMITS.bytes).fill(9);
+    const [reply] = carryOut(turns, 0, () => ({ outcome: "made", bytes: made }));
+    assert.equal(reply?.outcome, "SIGN_FAILED");
+    const text = new TextDecoder().decode(reply?.bytes);
+    assert.match(text, /the result has 4096 bytes, where 2048 have room/);
+    const [next] = carryOut(turns, 1, ({ bytes }) => ({ outcome: "made", bytes }));
+    assert.deepEqual(next?.bytes, new Uint8Array(32).fill(3));
+  });
+
+  describe("leaves no result in the memory", () => {
     const made = new Uint8Array(256).fill(0xee);
-    assert.deepEqual(carryOut(turns, 0, () => ({ outcome: "made", bytes: made }))[0]?.bytes, made);
-    assert.equal(new Uint8Array(memory.turns).includes(0xee), false);
+
+    /** A turn of two requests, of which so many were carried out before its thread was lost. */
+    function use(carriedOut: 1 | 2): { turns: Turns; hasResult: () => boolean } {
+      const memory = createSigningMemory(1, 2);
+      const turns = new Turns(memory);
+      turns.publish(0, 0, [request(1), request(2)]);
+      turns.change(0, TURN.READY, TURN.TAKEN + 1);
+      let count = 0;
+      turns.carryOut(0, 1, () => {
+        count += 1;
+        if (count > carriedOut) turns.lose(1);
+        return { outcome: "made", bytes: made };
+      });
+      return { turns, hasResult: () => new Uint8Array(memory.turns).includes(0xee) };
+    }
+
+    for (const [carriedOut, state] of [[2, TURN.DONE], [1, TURN.LOST]] as const) {
+      const what = state === TURN.DONE ? "DONE" : "LOST";
+      test(`when it is freed where it was ${what}`, () => {
+        const { turns, hasResult } = use(carriedOut);
+        assert.ok(hasResult());
+        assert.ok(turns.free(0, state));
+        assert.equal(hasResult(), false);
+        assert.equal(turns.state(0), TURN.FREE);
+      });
+
+      test(`when its loop has ended, where it was ${what}`, () => {
+        const { turns, hasResult } = use(carriedOut);
+        assert.ok(turns.reclaim(0));
+        assert.equal(hasResult(), false);
+      });
+    }
+  });
+
+  test("is not reclaimed from a thread that has it", () => {
+    const turns = turnsOf();
+    turns.publish(0, 0, [request(1)]);
+    turns.change(0, TURN.READY, TURN.TAKEN);
+    assert.equal(turns.reclaim(0), false);
+    assert.equal(turns.state(0), TURN.TAKEN);
   });
 
   test("has room for the result of the largest key that is loaded", () => {

@@ -4,8 +4,9 @@ import type { Libcrypto } from "../../runtime/libcrypto.ts";
  * EC private keys as their private values alone, in native memory: 32 bytes for P-256, where an
  * `EVP_PKEY` takes 2.2 KB, most of them copies of the curve's own numbers.
  *
- * For a signature, the value is read into an `EC_KEY` that is kept for its curve; that takes no
- * longer than fetching it out of an `EVP_PKEY`. Threads that use one value have an `EC_KEY` each.
+ * For a signature, the value is read into an `EC_KEY` that is kept for its curve, and overwritten
+ * there afterwards; that takes no longer than fetching it out of an `EVP_PKEY`. Threads that use one
+ * value have an `EC_KEY` each.
  */
 export class EcKeys {
   readonly #libcrypto: Libcrypto;
@@ -58,6 +59,7 @@ export class EcKeys {
     this.#length[0] = 0n;
     const isDone = libcrypto.EC_KEY_oct2priv(key, address, valueBytes(bits)) === 1 &&
       libcrypto.ECDSA_sign(0, digest, digest.length, this.#signature, this.#length, key) === 1;
+    libcrypto.EC_KEY_set_private_key(key, 0); // overwrites it
     return isDone ? this.#signature.slice(0, Number(this.#length[0])) : undefined;
   }
 

@@ -1,5 +1,5 @@
 import process from "node:process";
-import type { Log } from "../src/telemetry/log.ts";
+import type { Log } from "./log.ts";
 
 /** What the runtime warns of goes to the log: it would print it between the lines of JSON. */
 export function logRuntimeWarnings(log: Log): void {
