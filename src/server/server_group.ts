@@ -36,7 +36,7 @@ export interface ServerGroupOptions extends
  * Starts a key server on several event loops: workers that listen on the same addresses. One that
  * dies is replaced; connections of the others do not notice.
  *
- * @throws KeylessError "LISTEN"; nothing listens then
+ * @throws KeylessError "LISTEN", "INTERNAL" where a worker cannot start; nothing listens then
  */
 export async function startServerGroup(options: ServerGroupOptions): Promise<ServerGroup> {
   const addresses = await shareAddresses(options.listen);
