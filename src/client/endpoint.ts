@@ -1,5 +1,5 @@
-import { Buffer } from "node:buffer";
 import { isIPv6 } from "node:net";
+import { MAX_SOCKET_PATH_BYTES, socketPathBytes } from "../bytes/socket_path.ts";
 import { KeylessError } from "../errors/errors.ts";
 import { quoted } from "../errors/printable.ts";
 
@@ -34,7 +34,7 @@ export function parseEndpoint(text: string, defaultPort = DEFAULT_PORT): Endpoin
 
 /** @throws KeylessError "USAGE" for a path that is too long for a UNIX socket */
 export function checkSocketPath(path: string): void {
-  const pathBytes = Buffer.byteLength(path);
+  const pathBytes = socketPathBytes(path);
   if (pathBytes <= MAX_SOCKET_PATH_BYTES) return;
   throw new KeylessError(
     "USAGE",
@@ -61,8 +61,6 @@ const HOST = /^[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,253})$/;
 // deno-lint-ignore no-control-regex
 const SOCKET_PATH = /^[^\u0000-\u001f\u007f]+$/;
 const MAX_PORT = 65_535;
-/** Linux's `sun_path`, less the terminating zero. */
-const MAX_SOCKET_PATH_BYTES = 107;
 /** Of a URL: the host and its port. */
 const URL_START = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/@]*@)?([a-z0-9._:[\]-]+)/i;
 

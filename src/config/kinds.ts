@@ -1,11 +1,7 @@
 import { isIP } from "node:net";
 import * as z from "zod";
-import {
-  HTTP_ADDRESS_FORMS,
-  isShortEnough,
-  MAX_SOCKET_PATH_BYTES,
-  parseHttpAddress,
-} from "../status/http_address.ts";
+import { MAX_SOCKET_PATH_BYTES, socketPathBytes } from "../bytes/socket_path.ts";
+import { HTTP_ADDRESS_FORMS, parseHttpAddress } from "../status/http_address.ts";
 import { collectorUrl } from "./collector.ts";
 import { formatDuration, MAX_TIMER_MS, parseDuration } from "./duration.ts";
 import { parseHostPort } from "./host_port.ts";
@@ -51,7 +47,7 @@ const KINDS: Readonly<Record<Kind, KindRow>> = {
   text: { schema: () => text, accepts: () => "a text of at most 4096 characters" },
   file: { schema: () => text.min(1), accepts: () => "the name of a file" },
   socket: {
-    schema: () => text.refine(isShortEnough),
+    schema: () => text.refine((path) => socketPathBytes(path) <= MAX_SOCKET_PATH_BYTES),
     accepts: () => `a path of at most ${MAX_SOCKET_PATH_BYTES} bytes`,
   },
   url: {

@@ -44,9 +44,6 @@ export function openUnixSocketCalls(): UnixSocketCalls | undefined {
   };
 }
 
-/** Bytes of the longest path that a UNIX socket can have, its terminating zero left out. */
-export const MAX_SOCKET_PATH_BYTES = 107;
-
 /** The result of a call, or the error that it left in `errno`. */
 function checked(libc: Functions<typeof LIBC>, call: string, result: number): number {
   if (result >= 0) return result;

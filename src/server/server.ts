@@ -191,11 +191,11 @@ export class Server {
       return;
     }
     log.connected(client, tlsVersion);
-    const shared = {
-      ...{ keystore, limits: this.#limits, counters: this.#counters, pace: this.#pace },
-    };
     const sinceMs = performance.now();
-    const options = { ...shared, log, metrics, tracer, client, idleMs };
+    const options = {
+      ...{ keystore, log, metrics, tracer, client, idleMs },
+      ...{ limits: this.#limits, counters: this.#counters, pace: this.#pace },
+    };
     const connection = new Connection(socket, options, () => {
       this.#connections.delete(connection);
       this.#counters.add("established", -1);

@@ -30,7 +30,7 @@ export class ServerWorker {
     this.name = `worker ${place + 1}`;
     this.#log = log;
     this.#asker = new Asker(worker);
-    this.#timer = setTimeout(() => this.#giveUp("it did not listen in time"), START_MS);
+    this.#timer = setTimeout(() => this.#giveUp("start", "it did not listen in time"), START_MS);
     worker.on("message", (event: ServerThreadEvent) => {
       if ("listening" in event) this.#listens();
       onEvent(event);
@@ -85,13 +85,13 @@ export class ServerWorker {
       if (this.#state !== "listening") return;
       this.#silences = isAlive ? 0 : this.#silences + 1;
       if (this.#silences < MAX_SILENCES) this.#watch();
-      else this.#giveUp("it did not answer for a while");
+      else this.#giveUp("isAlive", "it did not answer for a while");
     }, WATCH_MS);
     this.#timer.unref();
   }
 
-  #giveUp(why: string): void {
-    this.#silent("start", why);
+  #giveUp(question: string, why: string): void {
+    this.#silent(question, why);
     void this.worker.terminate();
   }
 

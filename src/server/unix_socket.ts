@@ -2,8 +2,8 @@ import { chmodSync, lstatSync, readFileSync, type Stats, unlinkSync } from "node
 import { connect, type Server } from "node:net";
 import { dirname, isAbsolute } from "node:path";
 import process from "node:process";
+import { MAX_SOCKET_PATH_BYTES, socketPathBytes } from "../bytes/socket_path.ts";
 import { printable } from "../errors/printable.ts";
-import { MAX_SOCKET_PATH_BYTES } from "../runtime/unix_listener.ts";
 import { listenError, type ListenFlags } from "./listen_error.ts";
 import { listening } from "./listen_port.ts";
 
@@ -19,7 +19,7 @@ export async function checkSocketPath(
   flags?: ListenFlags,
 ): Promise<"free" | "stale"> {
   const refuse = (why: string) => listenError(printable(path), "path", new Error(why));
-  const lengthBytes = new TextEncoder().encode(path).length;
+  const lengthBytes = socketPathBytes(path);
   if (lengthBytes > MAX_SOCKET_PATH_BYTES) {
     throw refuse(
       `the name of a socket has at most ${MAX_SOCKET_PATH_BYTES} bytes, and this one ` +

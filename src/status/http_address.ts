@@ -1,13 +1,11 @@
 import { BlockList, isIP } from "node:net";
 import { isAbsolute } from "node:path";
+import { MAX_SOCKET_PATH_BYTES, socketPathBytes } from "../bytes/socket_path.ts";
 
 /** Where HTTP is served: a TCP port (0: the system chooses) of a host ("": all), or a UNIX socket. */
 export type HttpAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly tls: boolean }
   | { readonly kind: "unix"; readonly path: string };
-
-/** Linux's `sun_path`, less the terminating zero. */
-export const MAX_SOCKET_PATH_BYTES = 107;
 
 /**
  * Reads the address of the status port: `HOST:PORT` or `https://HOST:PORT` for HTTPS,
@@ -19,7 +17,9 @@ export const MAX_SOCKET_PATH_BYTES = 107;
 export function parseHttpAddress(text: string): HttpAddress | undefined {
   const path = text.startsWith(UNIX_PREFIX) ? text.slice(UNIX_PREFIX.length) : text;
   if (path !== text || isAbsolute(text)) {
-    return SOCKET_PATH.test(path) && isShortEnough(path) ? { kind: "unix", path } : undefined;
+    return SOCKET_PATH.test(path) && socketPathBytes(path) <= MAX_SOCKET_PATH_BYTES
+      ? { kind: "unix", path }
+      : undefined;
   }
   const found = TCP.exec(text)?.groups;
   if (found === undefined) return undefined;
@@ -55,10 +55,6 @@ const TCP =
 /** What can only be meant for an IPv4 address. */
 const ALL_DIGITS = /^[\d.]+$/;
 const MAX_PORT = 65_535;
-/** Whether a path fits into the address of a UNIX socket. */
-export function isShortEnough(path: string): boolean {
-  return new TextEncoder().encode(path).length <= MAX_SOCKET_PATH_BYTES;
-}
 
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");

@@ -3,7 +3,7 @@ import { messageOf } from "../errors/errors.ts";
 
 export interface WorkerSetOptions {
   readonly count: number;
-  /** Starts the worker of a place; called again for its replacement. Where it throws, too. */
+  /** Starts the worker of a place; called again for its replacement, and after it has thrown. */
   readonly start: (place: number) => Worker;
   /** A worker runs from here on; `id` is never used again. */
   readonly onStart?: (id: number, worker: Worker, place: number) => void;

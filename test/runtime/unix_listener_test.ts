@@ -4,7 +4,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { systemCode } from "../../src/errors/system.ts";
-import { MAX_SOCKET_PATH_BYTES, openUnixSocketCalls } from "../../src/runtime/unix_listener.ts";
+import { MAX_SOCKET_PATH_BYTES } from "../../src/bytes/socket_path.ts";
+import { openUnixSocketCalls } from "../../src/runtime/unix_listener.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));

@@ -11,27 +11,17 @@ import { judge, parseThreshold } from "../../src/bench/threshold.ts";
 import { makeRun, microsecondsTo } from "../support/bench_result.ts";
 import { Browser } from "../support/browser.ts";
 import { type CliResult, resultOf, runExecutable } from "../support/cli.ts";
-import { PROGRAMS, RunningServer } from "../support/running_server.ts";
-import { LOCAL } from "../support/serve_fixture.ts";
-import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
+import { DevServer } from "../support/dev_server.ts";
+import { PROGRAMS } from "../support/running_server.ts";
 
 const SLOW = { timeout: 60_000 };
 
-let directory: TempDir;
-let server: RunningServer;
-before(async () => {
-  directory = makeTempDir();
-  server = await RunningServer.start(["--dev", ...LOCAL], { cwd: directory.path });
-}, SLOW);
-after(async () => {
-  await server?.kill();
-  directory.remove();
-});
+const dev = DevServer.forFile();
 
 function bench(...args: string[]): Promise<CliResult> {
   const load = ["--dev", "--warmup", "0", "--connections", "2"];
-  const target = `127.0.0.1:${server.port}`;
-  return runExecutable(["bench", target, ...load, ...args], { cwd: directory.path });
+  const target = `127.0.0.1:${dev.server.port}`;
+  return runExecutable(["bench", target, ...load, ...args], { cwd: dev.directory.path });
 }
 
 const ERASE_TO_END = "\u001b[K";
@@ -52,28 +42,29 @@ describe("keyless bench", () => {
       /^keyless bench: 1 of 3 thresholds broken\n {2}p50<1ns: [\d.]+ [mµ]?s\n$/,
       "nothing else, and no live display in a pipe",
     );
-    const made = readdirSync(directory.path).filter((name) => name.startsWith("run.")).sort();
+    const made = readdirSync(dev.directory.path).filter((name) => name.startsWith("run.")).sort();
     assert.deepEqual(made, ["run.csv", "run.ecdsa-sha256.hgrm", "run.html", "run.ping.hgrm"]);
-    const kinds = readFileSync(directory.at("run.csv"), "utf8").trimEnd().split("\n")
+    const kinds = readFileSync(dev.directory.at("run.csv"), "utf8").trimEnd().split("\n")
       .map((line) => line.split(",")[0]);
     assert.deepEqual(kinds, ["kind", "second", "second", "operation", "operation", "total"]);
   });
 
   test("leaves a result as it was where there is no room for the new one", SLOW, async () => {
-    directory.write("kept.json", "the result of last week");
-    const words = ["bench", `127.0.0.1:${server.port}`, "--dev", ...BRIEF, "--save", "kept.json"];
+    dev.directory.write("kept.json", "the result of last week");
+    const target = `127.0.0.1:${dev.server.port}`;
+    const words = ["bench", target, "--dev", ...BRIEF, "--save", "kept.json"];
     // a file that grows beyond 1 KiB meets a limit, as it would a full disk
     const limits = 'trap \'\' XFSZ; ulimit -f 2; exec "$0" "$@"';
     const child = spawn("sh", ["-c", limits, ...PROGRAMS.executable, ...words], {
-      cwd: directory.path,
+      cwd: dev.directory.path,
       stdio: "pipe",
     });
     const { code, stdout, stderr } = await resultOf(child);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /^keyless bench: --save kept\.json cannot be written: file too large\n$/);
     assert.match(stdout, /500 answered/, "the run is not lost for it");
-    assert.equal(readFileSync(directory.at("kept.json"), "utf8"), "the result of last week");
-    assert.deepEqual(readdirSync(directory.path).filter((name) => name.endsWith(".tmp")), []);
+    assert.equal(readFileSync(dev.directory.at("kept.json"), "utf8"), "the result of last week");
+    assert.deepEqual(readdirSync(dev.directory.path).filter((name) => name.endsWith(".tmp")), []);
   });
 
   test("refuses a file or a threshold that cannot be, before it loads anything", SLOW, async () => {
@@ -91,11 +82,11 @@ describe("keyless bench", () => {
 
   test("shows each second on a terminal in one line, and takes it away", SLOW, async () => {
     // `script` is a terminal to the program; the summary goes to a pipe
-    const target = `127.0.0.1:${server.port}`;
+    const target = `127.0.0.1:${dev.server.port}`;
     const words = [...PROGRAMS.executable, "bench", target, "--dev", "--duration", "2100ms"];
     const command = `${words.map(quoted).join(" ")} | cat`;
     const child = spawn("script", ["-qec", command, "/dev/null"], {
-      cwd: directory.path,
+      cwd: dev.directory.path,
       env: { ...process.env, SHELL: "/bin/sh", TERM: "xterm" },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -114,11 +105,11 @@ describe("keyless bench", () => {
     for (const name of ["a.json", "b.json"]) {
       const { code, stdout } = await bench(...BRIEF, "--json");
       assert.equal(code, 0);
-      directory.write(name, stdout);
+      dev.directory.write(name, stdout);
     }
     const { code, stdout, stderr } = await runExecutable(
       ["bench", "compare", "a.json", "b.json", "--fail-on", "rate<-99.9%"],
-      { cwd: directory.path },
+      { cwd: dev.directory.path },
     );
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(stdout, /^ +A +B +CHANGE\nrate +[\d,]+\/s +[\d,]+\/s +[+-]?[\d.]+ %\n/);
@@ -134,7 +125,7 @@ describe("the page of a run in a browser", () => {
       { name: "ping", latencies: microsecondsTo(100), serviceTimes: microsecondsTo(50), lost: 2 },
     ], { targets: [name] });
     const verdicts = judge(["p99<1ms", "rate>1"].map(parseThreshold), run);
-    const path = directory.write("made.html", htmlReport(run, verdicts));
+    const path = dev.directory.write("made.html", htmlReport(run, verdicts));
     browser = Browser.start();
     await browser.open(pathToFileURL(path).href);
   }, SLOW);

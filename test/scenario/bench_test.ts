@@ -3,30 +3,20 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { OPERATION_NAMES } from "../../src/bench/mix.ts";
 import { type CliResult, resultOf } from "../support/cli.ts";
+import { DevServer } from "../support/dev_server.ts";
 import { type Program, PROGRAM_NAMES, PROGRAMS, RunningServer } from "../support/running_server.ts";
-import { LOCAL } from "../support/serve_fixture.ts";
-import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
 
 const SLOW = { timeout: 60_000 };
 
-let directory: TempDir;
-let server: RunningServer;
-before(async () => {
-  directory = makeTempDir();
-  server = await RunningServer.start(["--dev", ...LOCAL], { cwd: directory.path });
-}, SLOW);
-after(async () => {
-  await server?.kill();
-  directory.remove();
-});
+const dev = DevServer.forFile();
 
-function start(program: Program, args: readonly string[], port = server.port) {
+function start(program: Program, args: readonly string[], port = dev.server.port) {
   const [command, ...first] = PROGRAMS[program];
   const words = [...first, "bench", "--dev", `127.0.0.1:${port}`, ...args];
-  const child = spawn(command, words, { cwd: directory.path, stdio: "pipe" });
+  const child = spawn(command, words, { cwd: dev.directory.path, stdio: "pipe" });
   return { child, result: resultOf(child) };
 }
 
@@ -51,13 +41,17 @@ for (const program of PROGRAM_NAMES) {
     });
 
     test("asks at a rate, which the server counts too", SLOW, async () => {
-      const before = await requestsOf(server);
+      const before = await requestsOf(dev.server);
       const args = ["--rate", "200", "--duration", "1s", "--warmup", "0", "--json"];
       const { code, stdout } = await bench(program, ...args);
       assert.equal(code, 0);
       const { totals, pacerLatenessNs } = JSON.parse(stdout);
       assert.equal(totals.sent + totals.dropped, 200);
-      assert.equal(await requestsOf(server) - before, totals.sent + 1, "and one before the load");
+      assert.equal(
+        await requestsOf(dev.server) - before,
+        totals.sent + 1,
+        "and one before the load",
+      );
       assert.ok(pacerLatenessNs.length > 0);
     });
 
@@ -80,12 +74,12 @@ for (const program of PROGRAM_NAMES) {
 }
 
 test("more connections than the system has files for are refused, exit 2", SLOW, async () => {
-  const words = ["bench", `127.0.0.1:${server.port}`, "--dev", "--connections", "200"];
+  const words = ["bench", `127.0.0.1:${dev.server.port}`, "--dev", "--connections", "200"];
   const brief = ["--warmup", "0", "--requests", "400"];
   const run = (limit: string) => {
     const limited = `ulimit ${limit}; exec "$0" "$@"`;
     const all = [limited, ...PROGRAMS.executable, ...words, ...brief];
-    return resultOf(spawn("sh", ["-c", ...all], { cwd: directory.path, stdio: "pipe" }));
+    return resultOf(spawn("sh", ["-c", ...all], { cwd: dev.directory.path, stdio: "pipe" }));
   };
   const { code, stderr } = await run("-n 200");
   assert.equal(code, 2);
@@ -98,7 +92,7 @@ test(
   "a server killed in the middle ends the run with what was measured, exit 3",
   SLOW,
   async () => {
-    const doomed = await RunningServer.start(["--dev", ...LOCAL], { cwd: directory.path });
+    const doomed = await DevServer.start(dev.directory);
     const args = ["--duration", "10m", "--warmup", "0", "--save", "cut.json"];
     const { result } = start("executable", args, doomed.port);
     while (await requestsOf(doomed) < 1_000);
@@ -107,16 +101,16 @@ test(
     assert.equal(code, 3);
     assert.match(stdout, /CONNECTION_LOST/);
     assert.match(stderr, /^keyless bench: .*connection refused/);
-    const { totals, endedEarly } = JSON.parse(readFileSync(directory.at("cut.json"), "utf8"));
+    const { totals, endedEarly } = JSON.parse(readFileSync(dev.directory.at("cut.json"), "utf8"));
     assert.ok(totals.answered > 500);
     assert.match(endedEarly, /connection refused/);
   },
 );
 
 test("Ctrl-C ends a run with its summary", SLOW, async () => {
-  const before = await requestsOf(server);
+  const before = await requestsOf(dev.server);
   const { child, result } = start("executable", ["--duration", "10m", "--warmup", "0"]);
-  while (await requestsOf(server) - before < 1_000);
+  while (await requestsOf(dev.server) - before < 1_000);
   process.kill(child.pid!, "SIGINT");
   const { code, stdout } = await result;
   assert.equal(code, 0);

@@ -1,6 +1,6 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import promClient from "prom-client";
 import type { MetricSnapshot, SampleValue } from "./registry.ts";
+import { SampleTurns } from "./sample_turns.ts";
 import { METRICS } from "./table.ts";
 
 /**
@@ -13,7 +13,7 @@ export async function joinSnapshots(
   const byName = Map.groupBy(parts.flat(), ({ name }) => name);
   const names = new Set([...NAMES.filter((name) => byName.has(name)), ...byName.keys()]);
   const joined: MetricSnapshot[] = [];
-  let sinceTurn = 0;
+  const turns = new SampleTurns(SAMPLES_A_TURN);
   for (const name of names) {
     const [first, ...others] = byName.get(name)!;
     if (others.length === 0) {
@@ -23,10 +23,7 @@ export async function joinSnapshots(
     const values: SampleValue[] = [];
     for (const slice of slicesOf([first!, ...others])) {
       values.push(...join(slice));
-      sinceTurn += slice.reduce((sum, metric) => sum + metric.values.length, 0);
-      if (sinceTurn < SAMPLES_A_TURN) continue;
-      sinceTurn = 0;
-      await nextTurn();
+      await turns.after(slice.reduce((sum, metric) => sum + metric.values.length, 0));
     }
     joined.push({ ...first!, values });
   }

@@ -1,6 +1,6 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import promClient from "prom-client";
 import type { MetricSnapshot } from "./registry.ts";
+import { SampleTurns } from "./sample_turns.ts";
 
 /** "text" is Prometheus's text format 0.0.4; "openmetrics" is OpenMetrics 1.0. */
 export type MetricsFormat = "text" | "openmetrics";
@@ -27,7 +27,7 @@ export async function renderMetrics(
   registry.setContentType(CONTENT_TYPES[format] as never);
   const parts: string[] = [];
   const names = new Set<string>();
-  let sinceTurn = 0;
+  const turns = new SampleTurns(SAMPLES_A_TURN);
   for (const metric of metrics) {
     const name = openMetrics && metric.type === "counter"
       ? metric.name.replace(/_total$/, "")
@@ -38,10 +38,7 @@ export async function renderMetrics(
       const values = metric.values.slice(at, at + SAMPLES_A_TURN);
       const text = await formatMetric(registry, { ...metric, name, values });
       parts.push(at === 0 ? text : withoutHead(text));
-      sinceTurn += values.length;
-      if (sinceTurn < SAMPLES_A_TURN) continue;
-      sinceTurn = 0;
-      await nextTurn();
+      await turns.after(values.length);
     }
   }
   return `${parts.join("\n")}\n${openMetrics ? "# EOF\n" : ""}`;
