@@ -5,11 +5,12 @@
 #
 # usage: sh scripts/bench.sh [--quick] [--only NAME]… [--json FILE] [--write-docs]
 #
-#   --quick       one round of a second each, 3 minutes; else three of three seconds, 15 minutes
+#   --quick       one round of a second each, 5 minutes; else three of three seconds, half an hour
 #   --only NAME   that measurement alone; a name that there is not lists them
 #   --json FILE   write all figures, of each round too
 #   --write-docs  put the tables into docs/performance.md
-#   --seconds N, --rounds N  how long, and how often, each load is measured
+#   --warmup N, --seconds N, --rounds N  how long each load runs before, for how long it is measured,
+#                 and how often
 #
 # Exit code 0: all that must be reached was; 1: something was not; 2: it could not be measured.
 set -eu

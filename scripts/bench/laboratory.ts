@@ -7,6 +7,7 @@ import { MeasuredServer } from "./server.ts";
 import type {
   BenchLoad,
   Check,
+  Effort,
   FigureName,
   FigureOf,
   Figures,
@@ -32,10 +33,7 @@ export interface OutcomeRow {
   readonly rounds: readonly Figures[];
 }
 
-export interface LaboratoryOptions {
-  /** How long each load is measured. */
-  readonly seconds: number;
-  readonly rounds: number;
+export interface LaboratoryOptions extends Effort {
   /** Told what goes on. */
   readonly onRun: (text: string) => void;
 }
@@ -98,8 +96,7 @@ export class Laboratory {
     load: BenchLoad,
     beside: readonly (readonly [string, BenchLoad])[],
   ): Promise<Readonly<Record<string, Figures>>> {
-    const { seconds } = this.#options;
-    const warmup = Math.min(WARMUP_SECONDS, seconds);
+    const { seconds, warmup } = this.#options;
     await server.begin();
     const others = beside.map(([, other]) =>
       startLoad(this.#workplace, server, other, { warmup: LEAD_SECONDS + warmup, measured: 3_600 })
@@ -134,7 +131,6 @@ export class Laboratory {
   }
 }
 
-const WARMUP_SECONDS = 0.5;
 const LEAD_SECONDS = 0.5;
 
 function medians(rounds: readonly Figures[]): Figures {

@@ -17,11 +17,11 @@ import {
   writeBetweenMarks,
 } from "./report.ts";
 import { SCALING } from "./scaling.ts";
-import type { Measurement } from "./types.ts";
+import type { Effort, Measurement } from "./types.ts";
 
 const MEASUREMENTS: readonly Measurement[] = [...OPERATIONS, ...ISOLATION, ...SCALING];
-const FULL = { seconds: 3, rounds: 3 };
-const QUICK = { seconds: 1, rounds: 1 };
+const FULL: Effort = { warmup: 5, seconds: 3, rounds: 3 };
+const QUICK: Effort = { warmup: 1, seconds: 1, rounds: 1 };
 /** A load average that something has been running for. */
 const BUSY = 0.5;
 const DOCS = new URL("../../docs/performance.md", import.meta.url);
@@ -38,6 +38,7 @@ async function main(): Promise<void> {
     options: {
       "quick": { type: "boolean", default: false },
       "only": { type: "string", multiple: true, default: [] },
+      "warmup": { type: "string" },
       "seconds": { type: "string" },
       "rounds": { type: "string" },
       "json": { type: "string" },
@@ -49,15 +50,18 @@ async function main(): Promise<void> {
     throw new Error("--write-docs writes whole tables; leave --only out");
   }
   const preset = values.quick ? QUICK : FULL;
-  const seconds = numberOf("--seconds", values.seconds, preset.seconds);
-  const rounds = numberOf("--rounds", values.rounds, preset.rounds);
+  const effort: Effort = {
+    warmup: numberOf("--warmup", values.warmup, preset.warmup),
+    seconds: numberOf("--seconds", values.seconds, preset.seconds),
+    rounds: numberOf("--rounds", values.rounds, preset.rounds),
+  };
   const machine = describeMachine();
   if (machine.loadAverage > BUSY) {
     const load = machine.loadAverage.toFixed(2);
     console.error(`warning: the load average is ${load}: what else runs here spoils the figures`);
   }
-  const outcomes = await measureAll(measurements, seconds, rounds);
-  const report: Report = { machine, seconds, rounds, outcomes };
+  const outcomes = await measureAll(measurements, effort);
+  const report: Report = { machine, effort, outcomes };
   console.log(textOf(report));
   if (values.json !== undefined) writeFileSync(values.json, jsonOf(report));
   const failures = failed(report);
@@ -72,12 +76,10 @@ async function main(): Promise<void> {
 
 async function measureAll(
   measurements: readonly Measurement[],
-  seconds: number,
-  rounds: number,
+  effort: Effort,
 ): Promise<readonly Outcome[]> {
   const laboratory = new Laboratory(new Workplace(), {
-    seconds,
-    rounds,
+    ...effort,
     onRun: (text) => console.error(text),
   });
   const outcomes: Outcome[] = [];

@@ -2,13 +2,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { megabytes, microseconds, milliseconds, perSecond } from "./checks.ts";
 import type { Outcome, OutcomeRow } from "./laboratory.ts";
 import type { Machine } from "./machine.ts";
-import { type Check, type FigureName, SECTIONS } from "./types.ts";
+import { type Check, type Effort, type FigureName, SECTIONS } from "./types.ts";
 
 /** All that a call of scripts/bench.sh has measured. */
 export interface Report {
   readonly machine: Machine;
-  readonly seconds: number;
-  readonly rounds: number;
+  readonly effort: Effort;
   readonly outcomes: readonly Outcome[];
 }
 
@@ -105,14 +104,16 @@ function checkCells({ what, figure, target, isReached }: Check): readonly string
   return [what, figure, target ?? NOTHING, reached];
 }
 
-function conditions({ machine, seconds, rounds }: Report): readonly string[] {
+function conditions({ machine, effort }: Report): readonly string[] {
+  const { warmup, seconds, rounds } = effort;
+  const times = rounds === 1 ? "once" : `${rounds} times, medians`;
   const { date, cores, cpuModel, system, keyless, openssl, loadAverage } = machine;
   return [
     `${date}, load average ${loadAverage.toFixed(2)} before the start`,
     `${cores} cores, ${cpuModel}, ${system}`,
     `${keyless}; ${openssl}`,
     `server, client and openssl on the same cores; one client thread for each load; ` +
-    `each ${seconds} s, ${rounds === 1 ? "once" : `${rounds} times, medians`}`,
+    `each ${seconds} s after ${warmup} s of warm-up, ${times}`,
   ];
 }
 

@@ -81,3 +81,16 @@ export interface Check {
   readonly target: string | undefined;
   readonly isReached: boolean | undefined;
 }
+
+/** How carefully is measured. */
+export interface Effort {
+  /**
+   * Seconds for which each load runs before it is measured: server and load generator compile what
+   * they run much of, and a server is to be known as it is after that.
+   */
+  readonly warmup: number;
+  /** For which each load is measured. */
+  readonly seconds: number;
+  /** How often each load is measured. */
+  readonly rounds: number;
+}

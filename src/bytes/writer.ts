@@ -41,6 +41,11 @@ export class ByteWriter {
     this.#bytes.set(value, this.#advance(value.length));
   }
 
+  /** Leaves so many zeros. */
+  skip(lengthBytes: number): void {
+    this.#advance(lengthBytes);
+  }
+
   #advance(lengthBytes: number, value = 0, most = 0): number {
     const at = this.#at;
     const left = this.#bytes.length - at;

@@ -107,7 +107,6 @@ const SYMBOLS = {
   EVP_PKEY_get0_RSA: ["pointer", "pointer"],
   EVP_PKEY_new: ["pointer"],
   EVP_PKEY_new_raw_private_key: ["pointer", "int", "pointer", "pointer", "size"],
-  RSA_free: ["void", "pointer"],
   RSA_get0_crt_params: ["void", "pointer", "buffer", "buffer", "buffer"],
   RSA_get0_factors: ["void", "pointer", "buffer", "buffer"],
   RSA_get0_key: ["void", "pointer", "buffer", "buffer", "buffer"],

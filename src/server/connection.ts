@@ -4,7 +4,7 @@ import type { ClientIdentity, Keystore, RequestContext } from "../keystore/keyst
 import { WIRE_ERRORS, type WireError } from "../protocol/errors.ts";
 import { Framer } from "../protocol/framer.ts";
 import { decodeOperation, type Operation, withOwnBytes } from "../protocol/operation.ts";
-import { encodePacket, type Packet, VERSION_MAJOR } from "../protocol/packet.ts";
+import { draftPacket, type Packet, type PacketDraft, VERSION_MAJOR } from "../protocol/packet.ts";
 import { cutConnection, pauseReading, resumeReading } from "../runtime/socket.ts";
 import { afterOthers } from "../runtime/turn.ts";
 import { RequestTimes } from "../telemetry/request_times.ts";
@@ -257,12 +257,12 @@ export class Connection {
     times.answeredMs = performance.now();
     if (answer.shed === "closed" && this.#socket.destroyed) return span?.end(times, undefined);
     let sent = answer;
-    let reply: Uint8Array;
+    let reply: PacketDraft;
     try {
-      reply = encodePacket(id, { opcode: answer.opcode, payload: answer.payload });
+      reply = draftPacket(id, { opcode: answer.opcode, payload: answer.payload });
     } catch (error) { // a signer's result that no packet can carry
       sent = errorAnswer(WIRE_ERRORS.INTERNAL, messageOf(error));
-      reply = encodePacket(id, { opcode: sent.opcode, payload: sent.payload });
+      reply = draftPacket(id, { opcode: sent.opcode, payload: sent.payload });
     }
     const { opcode } = operation;
     const { error } = sent;

@@ -1,17 +1,18 @@
-import { Buffer } from "node:buffer";
 import type { TLSSocket } from "node:tls";
+import { encodePackets, type PacketDraft } from "../protocol/packet.ts";
 import type { ServerCounters } from "./server_counters.ts";
 
 /**
  * The replies of one connection, from when they are made until the kernel has taken them. With each
- * goes what its owner wants to be told of then.
+ * goes what its owner wants to be told of then. Those that leave together are encoded together: with a
+ * buffer for each, and one more for all, a ping would cost a tenth more.
  */
 export class Outbox<Request> {
   readonly #socket: TLSSocket;
   readonly #counters: ServerCounters;
   readonly #flushed: (requests: readonly Request[], bytes: number) => void;
-  /** Bytes and requests of the replies that are not written yet. */
-  #replies: Uint8Array[] = [];
+  /** The replies that are not written yet, and their requests. */
+  #replies: PacketDraft[] = [];
   #requests: Request[] = [];
   /** Pieces that are written, and not taken yet. */
   readonly #writing = new Set<readonly Request[]>();
@@ -46,10 +47,10 @@ export class Outbox<Request> {
     for (const requests of this.#writing) yield* requests;
   }
 
-  /** The reply belongs to the outbox from here on. */
-  add(reply: Uint8Array, request: Request): void {
+  /** The reply, its payload too, belongs to the outbox from here on. */
+  add(reply: PacketDraft, request: Request): void {
     if (this.#bytes === 0) this.#lastProgressMs = performance.now(); // the client's time begins
-    this.#count(reply.length);
+    this.#count(reply.lengthBytes);
     this.#replies.push(reply);
     this.#requests.push(request);
   }
@@ -64,7 +65,7 @@ export class Outbox<Request> {
     let begin = 0;
     let pieceBytes = 0;
     for (let end = 1; end <= replies.length; end++) {
-      pieceBytes += replies[end - 1]!.length;
+      pieceBytes += replies[end - 1]!.lengthBytes;
       if (pieceBytes < PIECE_BYTES && end < replies.length) continue;
       this.#write(replies.slice(begin, end), requests.slice(begin, end));
       begin = end;
@@ -90,8 +91,8 @@ export class Outbox<Request> {
     this.#count(-this.#bytes);
   }
 
-  #write(replies: readonly Uint8Array[], requests: readonly Request[]): void {
-    const bytes = replies.length === 1 ? replies[0]! : Buffer.concat(replies);
+  #write(replies: readonly PacketDraft[], requests: readonly Request[]): void {
+    const bytes = encodePackets(replies);
     this.#writing.add(requests);
     this.#socket.write(bytes, (error) => {
       if (error || !this.#writing.delete(requests)) return; // 'close' discards them, or has done so

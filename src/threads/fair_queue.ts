@@ -23,13 +23,15 @@ export interface TurnLimits {
  * business.
  *
  * Entries of one connection for one key are a line: first come, first served. Every second turn goes
- * by connections (round robin over them, and over the lines of each), the others by keys. So who has
- * one entry waits for at most twice as many turns as there are connections, and for at most twice as
- * many as there are keys, whichever is less: neither a connection with a thousand requests nor a key
- * that all connections ask for crowds out the rest. These are turns of this queue; those of several
- * event loops alternate (`TurnTaker`).
+ * by connections (round robin over them, and over the lines of each), the others by keys. Each has
+ * `SHARE_MS` of work, or one entry that takes longer, before the next: a connection that asks for
+ * many keys, a little each, has as much as one that asks for much of one key. So who has one entry
+ * waits for at most twice as many shares as there are connections, and for at most twice as many as
+ * there are keys, whichever is less: neither a connection with a thousand requests nor a key that all
+ * connections ask for crowds out the rest. These are turns of this queue; those of several event
+ * loops alternate (`TurnTaker`).
  *
- * A turn is one entry, or as many of a line as take `TURN_MS` together: their replies leave together,
+ * A turn is one entry, or as many of a line as take `SHARE_MS` together: their replies leave together,
  * and sending each alone would cost a good part of a signature.
  *
  * Whatever it holds, a push or a turn costs the same.
@@ -37,8 +39,8 @@ export interface TurnLimits {
 export class FairQueue<Entry extends Waiting> {
   readonly #limits: TurnLimits;
   /** Lines by connection and key, and by key and connection: each line is in both. */
-  readonly #connections = new Ring<object, Ring<unknown, Line<Entry>>>();
-  readonly #keys = new Ring<unknown, Ring<object, Line<Entry>>>();
+  readonly #connections: Parties<object, unknown, Line<Entry>> = new Ring();
+  readonly #keys: Parties<unknown, object, Line<Entry>> = new Ring();
   #length = 0;
   #isTurnOfKeys = false;
 
@@ -63,13 +65,14 @@ export class FairQueue<Entry extends Waiting> {
 
   /** Takes the entries whose turn it is, all of one connection and key; none where nothing waits. */
   take(): readonly Entry[] {
-    const line = (this.#isTurnOfKeys ? this.#keys : this.#connections).first?.first;
+    const line = (this.#isTurnOfKeys ? this.#keys : this.#connections).first?.lines.first;
     if (line === undefined) return [];
     this.#isTurnOfKeys = !this.#isTurnOfKeys;
     const { connection, key } = line.first!;
-    moveLast(this.#connections, connection, key);
-    moveLast(this.#keys, key, connection);
     const entries = this.#takeTurn(line);
+    const tookMs = entries.reduce((sum, { costMs }) => sum + costMs, 0);
+    spend(this.#connections, connection, key, tookMs);
+    spend(this.#keys, key, connection, tookMs);
     this.#length -= entries.length;
     if (line.length === 0) this.#forget(connection, key);
     return entries;
@@ -93,13 +96,13 @@ export class FairQueue<Entry extends Waiting> {
   }
 
   #eachLine(visit: (line: Line<Entry>) => void): void {
-    this.#connections.forEach((lines) => lines.forEach(visit));
+    this.#connections.forEach(({ lines }) => lines.forEach(visit));
   }
 
   #takeTurn(line: Line<Entry>): readonly Entry[] {
     const entries = [line.shift()];
     let { costMs, roomBytes } = entries[0]!;
-    while (costMs < TURN_MS && entries.length < this.#limits.entries && line.length > 0) {
+    while (costMs < SHARE_MS && entries.length < this.#limits.entries && line.length > 0) {
       roomBytes += line.first!.roomBytes;
       if (roomBytes > this.#limits.bytes) break;
       const entry = line.shift();
@@ -110,7 +113,7 @@ export class FairQueue<Entry extends Waiting> {
   }
 
   #lineOf({ connection, key }: Entry): Line<Entry> {
-    const known = this.#connections.get(connection)?.get(key);
+    const known = this.#connections.get(connection)?.lines.get(key);
     if (known !== undefined) return known;
     const line = new Line<Entry>();
     addLine(this.#connections, connection, key, line);
@@ -124,37 +127,50 @@ export class FairQueue<Entry extends Waiting> {
   }
 }
 
-type Rings<Outer, Inner, Value> = Ring<Outer, Ring<Inner, Value>>;
+/** A connection, or a key. */
+interface Party<Other, Value> {
+  /** Its lines, by what they have besides: keys, or connections. */
+  readonly lines: Ring<Other, Value>;
+  /** What it has had of its share. */
+  spentMs: number;
+}
 
-function addLine<Outer, Inner, Value>(
-  rings: Rings<Outer, Inner, Value>,
-  outer: Outer,
-  inner: Inner,
+type Parties<Id, Other, Value> = Ring<Id, Party<Other, Value>>;
+
+function addLine<Id, Other, Value>(
+  parties: Parties<Id, Other, Value>,
+  id: Id,
+  other: Other,
   line: Value,
 ): void {
-  let lines = rings.get(outer);
-  if (lines === undefined) rings.add(outer, lines = new Ring());
-  lines.add(inner, line);
+  let party = parties.get(id);
+  if (party === undefined) parties.add(id, party = { lines: new Ring(), spentMs: 0 });
+  party.lines.add(other, line);
 }
 
-function removeLine<Outer, Inner, Value>(
-  rings: Rings<Outer, Inner, Value>,
-  outer: Outer,
-  inner: Inner,
+function removeLine<Id, Other, Value>(
+  parties: Parties<Id, Other, Value>,
+  id: Id,
+  other: Other,
 ): void {
-  const lines = rings.get(outer)!;
-  lines.delete(inner);
-  if (lines.size === 0) rings.delete(outer);
+  const { lines } = parties.get(id)!;
+  lines.delete(other);
+  if (lines.size === 0) parties.delete(id);
 }
 
-/** The line has had its turn, and so have its connection and its key. */
-function moveLast<Outer, Inner, Value>(
-  rings: Rings<Outer, Inner, Value>,
-  outer: Outer,
-  inner: Inner,
+/** A line has had its turn, and so has its connection or key, which may have had its share by it. */
+function spend<Id, Other, Value>(
+  parties: Parties<Id, Other, Value>,
+  id: Id,
+  other: Other,
+  tookMs: number,
 ): void {
-  rings.moveLast(outer);
-  rings.get(outer)!.moveLast(inner);
+  const party = parties.get(id)!;
+  party.lines.moveLast(other);
+  party.spentMs += tookMs;
+  if (party.spentMs < SHARE_MS) return;
+  party.spentMs = 0;
+  parties.moveLast(id);
 }
 
 /**
@@ -204,5 +220,5 @@ class Line<Entry> {
   }
 }
 
-const TURN_MS = 1;
+const SHARE_MS = 1;
 const COMPACT_AT = 32;

@@ -65,15 +65,21 @@ export class LoopTurns<Entry extends Outstanding> {
       (turns < threads * 2 && this.#heldMs < threads * LONG_MS);
   }
 
-  /** Hands a turn out; there must be room. */
+  /**
+   * Hands a turn out; there must be room. One of a key that threads have nothing of overtakes others:
+   * who asks for it should not wait for what was handed out of a key that is asked for much.
+   */
   give(entries: readonly Entry[]): void {
+    const requests = entries.map(({ request }) => request);
+    const { address } = requests[0]!;
+    const isRare = this.#held.every((held) => held?.[0]?.request.address !== address);
     const place = this.#held.indexOf(undefined);
     this.#held[place] = entries;
     for (const { costMs } of entries) this.#heldMs += costMs;
     this.#counters.add("turns", 1);
     this.#nextNumber = (this.#nextNumber + 1) | 0;
-    const requests = entries.map(({ request }) => request);
-    this.#turns.publish(this.#turnAt(place), this.#nextNumber, requests);
+    const number = isRare ? this.#nextNumber : (this.#nextNumber + MAX_OVERTAKERS) | 0;
+    this.#turns.publish(this.#turnAt(place), number, requests);
     this.#signals.callThread();
   }
 
@@ -149,7 +155,12 @@ export class LoopTurns<Entry extends Outstanding> {
   }
 }
 
-/** So much is handed out for each thread: it is at work until the next comes. */
-const ENOUGH_MS = 2;
+/** So many turns that were handed out later may be taken before one. */
+const MAX_OVERTAKERS = 16;
+/**
+ * So much is handed out for each thread: it is at work until the next comes, though it tells of what it
+ * has done in pieces (`FinishedTurns`).
+ */
+const ENOUGH_MS = 4;
 /** A thread has a second turn beside one that takes less than this: else that would wait for it. */
 const LONG_MS = 20;

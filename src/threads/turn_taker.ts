@@ -10,9 +10,9 @@ export interface TakenTurn {
 
 /**
  * A signing thread's choice among the turns of all event loops, by stride scheduling: a turn moves
- * its loop on by one part in as many as the loop has connections that wait, and the loop that has
- * come least far is next. So connections have equal shares, however they are spread over the loops,
- * and turns of loops alternate: none waits for all connections of another.
+ * its loop on by the time that it took, divided by how many connections of the loop wait, and the
+ * loop that has come least far is next. So connections have equal shares, however they are spread
+ * over the loops, and turns of loops alternate: none waits for all connections of another.
  */
 export class TurnTaker {
   readonly #place: number;
@@ -33,15 +33,27 @@ export class TurnTaker {
     });
   }
 
-  /** Makes a READY turn TAKEN; undefined where there is none. */
+  /** Makes a READY turn TAKEN; undefined where there is none. `took` is to be told before the next. */
   take(): TakenTurn | undefined {
-    for (const [index, share] of this.#order.entries()) {
+    for (const share of this.#order) {
       const turn = this.#takeOf(share);
       if (turn === undefined) continue;
-      this.#moveOn(index, share);
+      this.#reached = Math.max(this.#reached, share.pass);
       return { turn, loop: share.loop };
     }
     return undefined;
+  }
+
+  /**
+   * How long the turn took. A loop that had nothing to sign for a while starts where the others are:
+   * it saves nothing up.
+   */
+  took({ loop }: TakenTurn, durationMs: number): void {
+    const order = this.#order;
+    const [share] = order.splice(order.findIndex((each) => each.loop === loop), 1);
+    share!.pass = this.#reached + durationMs / Math.max(1, share!.counters.own("connections"));
+    const next = order.findIndex(({ pass }) => pass > share!.pass);
+    order.splice(next < 0 ? order.length : next, 0, share!);
   }
 
   #takeOf({ loop, counters }: Share): number | undefined {
@@ -53,21 +65,11 @@ export class TurnTaker {
       }
     }
   }
-
-  /** A loop that had nothing to sign for a while starts where the others are: it saves nothing up. */
-  #moveOn(index: number, share: Share): void {
-    this.#reached = Math.max(this.#reached, share.pass);
-    share.pass = this.#reached + 1 / Math.max(1, share.counters.own("connections"));
-    const order = this.#order;
-    order.splice(index, 1);
-    const next = order.findIndex(({ pass }) => pass > share.pass);
-    order.splice(next < 0 ? order.length : next, 0, share);
-  }
 }
 
 interface Share {
   readonly loop: number;
   readonly counters: SharedCounters<SigningCounter>;
-  /** How far it has come. */
+  /** How far it has come, in milliseconds of each connection. */
   pass: number;
 }

@@ -102,7 +102,7 @@ export class Turns {
   /**
    * Makes a FREE turn READY.
    *
-   * @param number higher than that of the turn which is to be taken before this one
+   * @param number higher than those of the turns which are to be taken before this one
    * @param requests for one key, within TURN_LIMITS
    */
   publish(turn: number, number: number, requests: readonly ThreadRequest[]): void {

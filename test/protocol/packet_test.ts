@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { toHex } from "../../src/bytes/hex.ts";
@@ -6,7 +7,9 @@ import { FormatError } from "../../src/errors/errors.ts";
 import { Framer } from "../../src/protocol/framer.ts";
 import { decodeOperation, ITEM_HEADER_BYTES } from "../../src/protocol/operation.ts";
 import {
+  draftPacket,
   encodePacket,
+  encodePackets,
   MAX_BODY_BYTES,
   PACKET_HEADER_BYTES,
   PADDED_PACKET_BYTES,
@@ -69,6 +72,20 @@ describe("encodePacket", () => {
   test("refuses items that fit one by one but not together", () => {
     const half = new Uint8Array(0x8000);
     assert.throws(() => encodePacket(1, { payload: half, extra: half }), isTooLong);
+  });
+});
+
+describe("encodePackets", () => {
+  test("gives packets one behind the other, as encodePacket gives each", () => {
+    const lengths = fc.array(fc.nat({ max: 3_000 }), { maxLength: 5 });
+    fc.assert(fc.property(lengths, (lengths) => {
+      const operations = lengths.map((length) => {
+        return { opcode: 0xf1, payload: new Uint8Array(length).fill(length) };
+      });
+      const together = encodePackets(operations.map((each, id) => draftPacket(id, each)));
+      const apart = operations.map((each, id) => encodePacket(id, each));
+      assert.deepEqual(Buffer.from(together), Buffer.concat(apart));
+    }));
   });
 });
 

@@ -24,7 +24,7 @@ function start(...args: readonly string[]) {
   return spawn(process.execPath, [SCRIPT, ...args], { env, stdio: "pipe" });
 }
 
-const BRIEF = ["--seconds", "0.3", "--rounds", "1"];
+const BRIEF = ["--warmup", "0.3", "--seconds", "0.3", "--rounds", "1"];
 
 describe("the script that measures", () => {
   test("takes figures, says what was reached, and leaves nothing behind", SLOW, async () => {

@@ -4,7 +4,7 @@ import type { SigningMemory } from "../../src/threads/signing_memory.ts";
 import { type TakenTurn, TurnTaker } from "../../src/threads/turn_taker.ts";
 import { type ThreadReply, type ThreadRequest, TURN, Turns } from "../../src/threads/turns.ts";
 
-/** A signing thread that the test plays itself, in its own thread. */
+/** A signing thread that the test plays itself, in its own thread: a request takes it a millisecond. */
 export class FakeSigningThread {
   readonly #place: number;
   readonly #signals: Signals;
@@ -36,13 +36,14 @@ export class FakeSigningThread {
 
   /** Answers the oldest turn that it has taken. @returns the first byte of each of its requests */
   answer(reply: (request: ThreadRequest) => ThreadReply = made): number[] {
-    const { turn, loop } = this.taken.shift()!;
+    const taken = this.taken.shift()!;
     const marks: number[] = [];
-    this.#turns.carryOut(turn, this.#place, (request) => {
+    this.#turns.carryOut(taken.turn, this.#place, (request) => {
       marks.push(request.bytes[0]!);
       return reply(request);
     });
-    this.#signals.ringLoop(loop);
+    this.#taker.took(taken, marks.length);
+    this.#signals.ringLoop(taken.loop);
     return marks;
   }
 

@@ -150,7 +150,11 @@ export function rsaOfPrimes(pBits: number, qBits: number): Uint8Array {
  * product of two, and whether primes are prime takes too long to be checked.
  */
 export function rsaOfComposite(): Uint8Array {
-  return rsaOf(prime(512) * prime(512), prime(1024)) ?? rsaOfComposite();
+  for (;;) {
+    const [p, q] = [prime(512) * prime(512), prime(1024)];
+    const key = (p * q) >> 2_047n === 1n ? rsaOf(p, q) : undefined; // some have 2047 bits
+    if (key !== undefined) return key;
+  }
 }
 
 function prime(bits: number): bigint {

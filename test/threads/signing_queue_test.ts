@@ -16,6 +16,7 @@ import { contextOf } from "../support/request_context.ts";
 
 const KEY = { info: { type: "rsa", bits: 2_048 }, handle: 7 } as unknown as PrivateKey;
 const ED25519 = { info: { type: "ed25519", bits: 256 }, handle: 8 } as unknown as PrivateKey;
+const RARE = { ...KEY, handle: 10 } as unknown as PrivateKey;
 /** Larger than any that is loaded. */
 const HUGE = { info: { type: "rsa", bits: 16_392 }, handle: 9 } as unknown as PrivateKey;
 
@@ -34,8 +35,8 @@ class Fixture {
     return new FakeSigningThread(this.memory, place);
   }
 
-  ask(mark: number, context = contextOf(), costMs = 5): Promise<Uint8Array> {
-    return this.queue.sign(KEY, "rsa-sha256", new Uint8Array(32).fill(mark), costMs, context);
+  ask(mark: number, context = contextOf(), costMs = 5, key = KEY): Promise<Uint8Array> {
+    return this.queue.sign(key, "rsa-sha256", new Uint8Array(32).fill(mark), costMs, context);
   }
 
   /** What is left in the counters that all event loops share. */
@@ -49,6 +50,11 @@ const open: SigningQueue[] = [];
 afterEach(() => {
   for (const queue of open.splice(0)) queue.close();
 });
+
+/** Resolves when the queue has taken in what was answered, and handed out more. */
+async function collected(): Promise<void> {
+  for (let turn = 0; turn < 3; turn++) await nextTurn();
+}
 
 /** The code of the error that a promise is rejected with. */
 async function codeOf(promise: Promise<unknown>): Promise<string> {
@@ -64,18 +70,53 @@ describe("the queue before the signing threads", () => {
     const fixture = new Fixture();
     const thread = fixture.startThread();
     const context = contextOf();
-    const answers = Array.from({ length: 12 }, (_, mark) => fixture.ask(mark, context, 0.25));
+    const answers = Array.from({ length: 20 }, (_, mark) => fixture.ask(mark, context, 0.25));
     await thread.takeNext();
-    assert.ok(thread.take());
+    for (const _ of [2, 3, 4]) assert.ok(thread.take());
     assert.equal(thread.take(), false);
     assert.equal(fixture.queue.load().waiting, 4);
-    assert.equal(fixture.queue.load().atThreads, 8);
+    assert.equal(fixture.queue.load().atThreads, 16);
     assert.deepEqual(thread.answer(), [0, 1, 2, 3]);
     assert.equal((await answers[3]!)[0], 3);
     await thread.takeNext();
-    assert.deepEqual([thread.answer(), thread.answer()], [[4, 5, 6, 7], [8, 9, 10, 11]]);
+    for (const first of [4, 8, 12, 16]) {
+      assert.deepEqual(thread.answer(), [first, first + 1, first + 2, first + 3]);
+    }
     assert.deepEqual((await Promise.all(answers)).map(([mark]) => mark), [...answers.keys()]);
     assert.deepEqual(fixture.counted(), NOTHING);
+  });
+
+  test("lets a key that threads have nothing of overtake what they have of another", async () => {
+    const fixture = new Fixture();
+    const thread = fixture.startThread();
+    const flood = Array.from({ length: 40 }, (_, mark) => fixture.ask(mark, contextOf(), 1));
+    for (const each of flood) each.catch(() => {}); // the end of the test cuts them
+    await thread.takeNext();
+    const rare = fixture.ask(99, contextOf(), 1, RARE);
+    const served: number[] = [];
+    while (!served.includes(99)) {
+      served.push(...thread.answer());
+      await collected();
+      await thread.takeNext();
+    }
+    assert.equal((await rare)[0], 99);
+    assert.ok(served.length <= 3, `it was number ${served.length}`);
+  });
+
+  test("lets nobody be overtaken for ever", async () => {
+    const fixture = new Fixture();
+    const thread = fixture.startThread();
+    for (let mark = 0; mark < 4; mark++) fixture.ask(mark, contextOf(), 1).catch(() => {});
+    const served: number[] = [];
+    for (let turn = 0; !served.includes(3) && turn < 100; turn++) {
+      const another = { ...KEY, handle: 100 + turn } as unknown as PrivateKey;
+      fixture.ask(99, contextOf(), 1, another).catch(() => {});
+      await collected();
+      await thread.takeNext();
+      served.push(...thread.answer());
+    }
+    assert.ok(served.length > 4, "it was overtaken");
+    assert.ok(served.length <= 4 + 16 + 4, `it was number ${served.length}`);
   });
 
   test("has two slow requests for each thread outside, and one very slow one", async () => {

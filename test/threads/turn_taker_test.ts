@@ -78,6 +78,10 @@ const cases: readonly [what: string, loads: readonly Load[]][] = [
     { loop: 0, connections: 11, outstanding: 4, costMs: 4 },
     { loop: 1, connections: 5, outstanding: 4, costMs: 4 },
   ]],
+  ["turns of one request on one event loop, of four on another", [
+    { loop: 0, connections: 4, outstanding: 40, costMs: 2 },
+    { loop: 1, connections: 4, outstanding: 40, costMs: 0.25 },
+  ]],
   ["9, 4 and 3 of three event loops", [
     { loop: 0, connections: 9, outstanding: 4, costMs: 0.25 },
     { loop: 1, connections: 4, outstanding: 4, costMs: 0.25 },
