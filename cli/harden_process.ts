@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import type { Settings } from "../src/config/settings.ts";
+import { openFilesOf } from "../src/hsm/session_limits.ts";
 import { disableCoreDumps, raiseOpenFileLimit } from "../src/runtime/process.ts";
 import { HTTP_LIMITS } from "../src/status/http_limits.ts";
 import type { Log } from "../src/telemetry/log.ts";
@@ -19,7 +20,9 @@ export function hardenProcess(settings: Settings, workers: number, log: Log): nu
     );
   }
   const limit = raiseOpenFileLimit() ?? Infinity;
-  const left = limit - threadFiles(workers) - OTHER_OPEN_FILES - httpConnections(settings);
+  const uris = settings.private_key_stores.flatMap((entry) => "uri" in entry ? [entry.uri] : []);
+  const others = threadFiles(workers) + OTHER_OPEN_FILES + openFilesOf(uris);
+  const left = limit - others - httpConnections(settings);
   const connections = Math.max(1, Math.min(settings.max_connections, left));
   if (connections < settings.max_connections) {
     log.warn(

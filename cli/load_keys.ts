@@ -7,6 +7,7 @@ import {
   loadFileStore,
   type LoadStoreOptions,
 } from "../src/keystore/file_store.ts";
+import type { KeySource } from "../src/keystore/key_files.ts";
 import { KeyFilesError } from "../src/keystore/key_failures.ts";
 import { readPassphraseFile } from "../src/keystore/passphrase.ts";
 import { attempt, together } from "./failures.ts";
@@ -43,14 +44,17 @@ export async function loadKeys(
     () => readPassphrase(settings, (message) => warnings.push(message)),
   );
   const loading: KeylessError[] = [];
-  const store = await attempt(loading, () =>
-    loadFileStore(settings.private_key_stores, {
-      ...options,
-      passphrase,
-      allowWeak: settings.allow_weak_keys,
-      keepGoing: settings.keep_going,
-      onWarning: (path, message, kind) => told[kind].push(`${printable(path)} ${message}`),
-    })).finally(() => passphrase?.fill(0));
+  const store = await attempt(
+    loading,
+    () =>
+      loadFileStore(keyFiles(settings), {
+        ...options,
+        passphrase,
+        allowWeak: settings.allow_weak_keys,
+        keepGoing: settings.keep_going,
+        onWarning: (path, message, kind) => told[kind].push(`${printable(path)} ${message}`),
+      }),
+  ).finally(() => passphrase?.fill(0));
   // without their passphrase, it is no news that encrypted keys cannot be used
   failures.push(...(failures.length === 0 ? loading : loading.flatMap(withoutEncrypted)));
   if (store === undefined || failures.length > 0) {
@@ -72,6 +76,11 @@ export function readPassphrase(
   if (settings.passphrase !== "") return new TextEncoder().encode(settings.passphrase);
   if (settings.passphrase_file === "") return undefined;
   return readPassphraseFile(settings.passphrase_file, onWarning);
+}
+
+/** The entries that are not PKCS#11 tokens. */
+function keyFiles({ private_key_stores: entries }: KeySettings): readonly KeySource[] {
+  return entries.flatMap((entry) => "uri" in entry ? [] : [entry]);
 }
 
 function withoutEncrypted(error: KeylessError): KeylessError[] {

@@ -5,6 +5,9 @@ import type { Engine } from "../src/crypto/engine.ts";
 import { selectEngine } from "../src/crypto/select_engine.ts";
 import type { KeylessError } from "../src/errors/errors.ts";
 import type { FileStore, LoadStoreOptions } from "../src/keystore/file_store.ts";
+import type { HsmStore } from "../src/hsm/hsm_store.ts";
+import type { HsmObserver } from "../src/hsm/open_hsm_store.ts";
+import { ownCommand } from "./own_command.ts";
 import { readServerIdentity, type ServerIdentity } from "./credentials.ts";
 import { attempt, together } from "./failures.ts";
 import { loadKeys, shorten } from "./load_keys.ts";
@@ -14,6 +17,13 @@ export interface PreparedServer extends ServerIdentity {
   readonly engine: Engine;
   /** The caller closes it. */
   readonly store: FileStore;
+  /** The keys in PKCS#11 tokens, the caller's to close; undefined where none are named or opened. */
+  readonly hsm: HsmStore | undefined;
+}
+
+export interface PrepareOptions extends Pick<LoadStoreOptions, "onProgress"> {
+  /** Opens the PKCS#11 tokens, which is told what happens to them from then on. */
+  readonly hsm?: HsmObserver | undefined;
 }
 
 /**
@@ -24,7 +34,7 @@ export interface PreparedServer extends ServerIdentity {
  */
 export async function prepareServer(
   settings: Settings,
-  options: Pick<LoadStoreOptions, "onProgress"> = {},
+  { hsm: observer, ...options }: PrepareOptions = {},
 ): Promise<PreparedServer> {
   refuseEnrolment(settings, existsSync);
   const failures: KeylessError[] = [];
@@ -33,12 +43,37 @@ export async function prepareServer(
   const engine = await attempt(failures, () => selectEngine(settings.crypto));
   const store = engine &&
     await attempt(failures, () => openStore(settings, { ...options, engine }, warnings));
-  if (identity === undefined || engine === undefined || store === undefined) {
+  const hsm = observer && await attempt(failures, () => openHsm(settings, observer, warnings));
+  if (
+    identity === undefined || engine === undefined || store === undefined || failures.length > 0
+  ) {
     store?.close();
+    await hsm?.close();
     throw together(failures);
   }
   if (engine.warning !== undefined) warnings.push(engine.warning);
-  return { ...identity, engine, store, warnings: [...identity.warnings, ...warnings] };
+  return { ...identity, engine, store, hsm, warnings: [...identity.warnings, ...warnings] };
+}
+
+async function openHsm(
+  settings: Settings,
+  observer: HsmObserver,
+  warnings: string[],
+): Promise<HsmStore | undefined> {
+  const uris = settings.private_key_stores.flatMap((entry) => "uri" in entry ? [entry.uri] : []);
+  if (uris.length === 0) return undefined;
+  const { openHsmStore } = await import("../src/hsm/open_hsm_store.ts");
+  const { MODULE_COMMAND } = await import("./commands/pkcs11_module.ts");
+  const told: string[] = [];
+  const store = await openHsmStore(uris, {
+    command: (path) => [...ownCommand(), MODULE_COMMAND, path],
+    allowWeak: settings.allow_weak_keys,
+    onWarning: (message) => told.push(message),
+    observer,
+  });
+  warnings.push(...shorten(told));
+  if (uris.some((uri) => uri["pin-value"] !== undefined)) warnings.push(PIN_IN_FILE);
+  return store;
 }
 
 async function openStore(
@@ -51,9 +86,14 @@ async function openStore(
     `a ${kind === "file" ? "key" : "directory of keys"} is left out: ${error.message}`
   );
   warnings.push(...told, ...shorten(left));
-  if (store.size === 0) warnings.push(NO_KEYS);
+  const isAll = settings.private_key_stores.every((entry) => !("uri" in entry));
+  if (store.size === 0 && isAll) warnings.push(NO_KEYS);
   return store;
 }
+
+const PIN_IN_FILE =
+  "a PIN stands in the configuration (pin-value): whoever reads that has it; put it " +
+  "into a file of its own, and name that by pin-source";
 
 const NO_KEYS = "there are no keys to serve: name directories or files of them in " +
   "private_key_stores, or by --private-key-dirs or --private-key-files";

@@ -4,7 +4,9 @@ import { benchCommand } from "./commands/bench.ts";
 import { certsCommand } from "./commands/certs.ts";
 import { configCommand } from "./commands/config.ts";
 import { serveCommand } from "./commands/serve.ts";
+import { hsmCommand } from "./commands/hsm.ts";
 import { keysCommand } from "./commands/keys.ts";
+import { pkcs11ModuleCommand } from "./commands/pkcs11_module.ts";
 import { pingCommand } from "./commands/ping.ts";
 import { writeOut } from "./output.ts";
 import { DESCRIPTION, versionText } from "./version.ts";
@@ -14,6 +16,7 @@ const COMMANDS: readonly (() => CommandUnknownOpts)[] = [
   serveCommand,
   configCommand,
   keysCommand,
+  hsmCommand,
   pingCommand,
   benchCommand,
   certsCommand,
@@ -34,6 +37,7 @@ export function createProgram(): CommandUnknownOpts {
     visibleGlobalOptions: (command) => command.parent === null ? [] : [...program.options],
   });
   for (const create of COMMANDS) program.addCommand(inherit(create(), program));
+  program.addCommand(inherit(pkcs11ModuleCommand(), program), { hidden: true });
   addHelp(program, [
     {
       line: "keyless serve --dev",

@@ -1,6 +1,6 @@
 import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { KeylessError } from "../src/errors/errors.ts";
-import { formatDuration } from "../src/config/duration.ts";
+import { formatDuration } from "../src/text/duration.ts";
 import {
   flagOf,
   isReadFrom,

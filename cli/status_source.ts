@@ -76,6 +76,7 @@ async function stateOf(observed: Observed): Promise<StatusState> {
     ...readinessOf(observed),
     restarts: observed.server.restarts,
     gauges: joinGauges(perWorker.map((worker) => worker.server)),
+    tokens: observed.prepared.hsm?.tokens() ?? [],
     signing: signing.length === 0 ? undefined : joinSigningGauges(signing),
     perWorker,
   };

@@ -9,6 +9,11 @@ missing_packages() {
   [ "${1-}" = tests ] || return 0
   command -v promtool >/dev/null 2>&1 || echo prometheus
   command -v chromium >/dev/null 2>&1 || echo chromium
+  command -v softhsm2-util >/dev/null 2>&1 || echo softhsm2
+  command -v pkcs11-tool >/dev/null 2>&1 || echo opensc
+  for tool in python3 make g++; do # they compile the addon for PKCS#11
+    command -v "$tool" >/dev/null 2>&1 || echo "$tool"
+  done
 }
 
 need_node() {
@@ -50,6 +55,7 @@ need_node_modules() {
   installed=node_modules/.package-lock.json # npm writes it last
   if [ ! -e "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")" ]; then
     echo "installing the npm packages"
+    use_node_headers
     # the engines that packages ask for are Node's, which runs none of them
     npm ci --no-audit --no-fund --loglevel=error </dev/null || {
       complain "npm ci failed; see above."
@@ -60,7 +66,27 @@ need_node_modules() {
   need_runtime bun install.js && need_runtime deno install.cjs
 }
 
+# The addon for PKCS#11 is optional: npm leaves it out where it cannot be compiled.
+need_addon() {
+  addon=node_modules/pkcs11js/build/Release/pkcs11.node
+  [ ! -e "$addon" ] || return 0
+  use_node_headers
+  # npm may be set up to run no install scripts
+  [ ! -e node_modules/pkcs11js ] || npm rebuild --loglevel=error pkcs11js </dev/null || true
+  [ -e "$addon" ] || {
+    complain "the addon for PKCS#11 was not compiled. With python3, make, g++ and Node's headers there," \
+      "remove node_modules and try again."
+    return 1
+  }
+}
+
 NODE_MAJOR=20
+
+# Those that came with Node, so that nothing is downloaded to compile an addon.
+use_node_headers() {
+  node_prefix=$(dirname "$(dirname "$(command -v node)")")
+  [ ! -e "$node_prefix/include/node/node_api.h" ] || export npm_config_nodedir="$node_prefix"
+}
 
 # Where npm is set up to run no install scripts, the package's own one has still to be run.
 need_runtime() {
@@ -88,5 +114,5 @@ has_library() {
 }
 
 complain() {
-  echo "$0: $1" >&2
+  echo "$0: $*" >&2
 }

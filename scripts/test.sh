@@ -30,6 +30,7 @@ fail() {
 need_node || fail
 need_packages tests || [ "$allow_skips" = yes ] || fail
 need_node_modules || fail
+need_addon || [ "$allow_skips" = yes ] || fail
 
 export DENO_NO_UPDATE_CHECK=1
 [ -t 1 ] || export NO_COLOR=1

@@ -15,12 +15,14 @@ const LAYERS: readonly Layer[] = [
   { folder: "errors", imports: [] },
   { folder: "bytes", imports: ["errors"] },
   { folder: "protocol", imports: [] },
+  { folder: "text", imports: [] },
   { folder: "runtime", imports: [] },
   { folder: "crypto", imports: ["runtime"] },
   { folder: "pki", imports: ["crypto"] },
   { folder: "telemetry", imports: ["pki", "protocol"] },
   { folder: "threads", imports: ["runtime", "crypto"] },
   { folder: "keystore", imports: ["crypto", "pki"], types: ["protocol"] },
+  { folder: "hsm", imports: ["text", "runtime", "crypto", "threads", "keystore"] },
   { folder: "client", imports: ["protocol"], types: ["keystore"] },
   {
     folder: "server",
@@ -32,17 +34,21 @@ const LAYERS: readonly Layer[] = [
       "telemetry",
       "threads",
       "keystore",
+      "hsm",
       "client",
     ],
   },
   { folder: "status", imports: ["protocol", "runtime", "telemetry", "server"] },
-  { folder: "config", imports: ["crypto", "status"] },
-  { folder: "bench", imports: ["protocol", "crypto", "client", "config"] },
+  { folder: "config", imports: ["text", "crypto", "hsm", "status"] },
+  { folder: "bench", imports: ["text", "protocol", "crypto", "client", "config"] },
   { folder: "mod.ts", imports: ["crypto", "protocol", "client"], types: ["keystore"] },
 ];
 
 const PACKAGES: Packages = {
-  dependencies: Object.keys(packageJson.dependencies),
+  dependencies: Object.keys({
+    ...packageJson.dependencies,
+    ...packageJson.optionalDependencies,
+  }),
   devDependencies: Object.keys(packageJson.devDependencies),
 };
 
@@ -70,7 +76,8 @@ describe("layers", () => {
   });
 
   test("every dependency is pinned to one version", () => {
-    const pins = { ...packageJson.dependencies, ...packageJson.devDependencies };
+    const { dependencies, optionalDependencies, devDependencies } = packageJson;
+    const pins = { ...dependencies, ...optionalDependencies, ...devDependencies };
     for (const [name, version] of Object.entries(pins)) {
       assert.match(version, /^\d+\.\d+\.\d+$/, name);
     }

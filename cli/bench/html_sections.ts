@@ -4,7 +4,7 @@ import { countsOf } from "../../src/bench/measure.ts";
 import type { MeasuredRun } from "../../src/bench/measured_run.ts";
 import type { BenchResult } from "../../src/bench/result.ts";
 import type { Verdict } from "../../src/bench/threshold.ts";
-import { formatDuration } from "../../src/config/duration.ts";
+import { formatDuration } from "../../src/text/duration.ts";
 import { type Html, html, type HtmlValue } from "../../src/status/html.ts";
 import { countText } from "../../src/status/page_numbers.ts";
 import { durationText, rateText, shareText } from "./quantities.ts";

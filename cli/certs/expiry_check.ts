@@ -1,4 +1,4 @@
-import { parseDuration } from "../../src/config/duration.ts";
+import { parseDuration } from "../../src/text/duration.ts";
 import { KeylessError, messageOf } from "../../src/errors/errors.ts";
 import { printable, quoted } from "../../src/errors/printable.ts";
 import { type ExpiryEntry, type ExpiryReading, soonestFirst } from "./expiry_entries.ts";

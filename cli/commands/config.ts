@@ -4,8 +4,10 @@ import type { LoadedSettings } from "../../src/config/load.ts";
 import { SETTING_KEYS, type SettingKey, settingOf } from "../../src/config/settings.ts";
 import { KeylessError } from "../../src/errors/errors.ts";
 import { printable } from "../../src/errors/printable.ts";
+import type { HsmObserver } from "../../src/hsm/open_hsm_store.ts";
 import { attempt, problemsOf, together } from "../failures.ts";
 import { addHelp } from "../help.ts";
+import { keyFields } from "../key_fields.ts";
 import { formatTable, printDocument, printText, printWarning } from "../output.ts";
 import type { PreparedServer } from "../prepare.ts";
 import { addSettingOptions, readSettingOptions } from "../setting_options.ts";
@@ -25,6 +27,7 @@ export function configCommand(): CommandUnknownOpts {
 function checkCommand(): CommandUnknownOpts {
   const command: CommandUnknownOpts = new Command("check")
     .description("check the configuration: open what it names, and try where it listens")
+    .option("--connect", "open PKCS#11 tokens too, and sign once with each of their keys")
     .option("--json", "print the result as JSON")
     .action((options: Record<string, unknown>) => check(options));
   addSettingOptions(command);
@@ -34,6 +37,7 @@ function checkCommand(): CommandUnknownOpts {
       line: "keyless config check --config-file new.yaml && mv new.yaml gokeyless.yaml",
       what: "check before putting a file into place",
     },
+    { line: "keyless config check --connect", what: "do the PKCS#11 tokens sign?" },
   ]);
   return command;
 }
@@ -83,7 +87,7 @@ async function check(options: Readonly<Record<string, unknown>>): Promise<void> 
   try {
     const found = await open(options, warnings);
     if (options["json"]) printDocument({ ok: true, ...found }, warnings);
-    else showFound(found, warnings);
+    else await showFound(found, warnings);
   } catch (thrown) {
     if (!(thrown instanceof KeylessError)) throw thrown;
     if (!options["json"]) {
@@ -105,7 +109,15 @@ async function open(
   const { prepareServer } = await import("../prepare.ts");
   const { checkPlaces } = await import("../check_places.ts");
   const failures: KeylessError[] = [];
-  const prepared = await attempt(failures, () => prepareServer(loaded.settings));
+  const connects = options["connect"] === true;
+  const prepared = await attempt(
+    failures,
+    () => prepareServer(loaded.settings, connects ? { hsm: SILENT } : {}),
+  );
+  if (prepared?.hsm !== undefined) {
+    const { proveTokenKeys } = await import("../prove_token_keys.ts");
+    failures.push(...await proveTokenKeys(prepared.hsm).finally(() => prepared.hsm?.close()));
+  }
   prepared?.store.close();
   warnings.push(...prepared?.warnings ?? []);
   failures.push(...(prepared?.faults ?? []).map((text) => new KeylessError("CHECK_FAILED", text)));
@@ -116,8 +128,8 @@ async function open(
 
 type Found = ReturnType<typeof foundBy>;
 
-function foundBy({ configFile }: LoadedSettings, prepared: PreparedServer) {
-  const { chain: [certificate], authorities, engine, store } = prepared;
+function foundBy({ configFile, settings }: LoadedSettings, prepared: PreparedServer) {
+  const { chain: [certificate], authorities, engine, store, hsm } = prepared;
   return {
     configFile: configFile ?? null,
     certificate: { subject: certificate.subject, notAfter: certificate.notAfter.toISOString() },
@@ -127,10 +139,15 @@ function foundBy({ configFile }: LoadedSettings, prepared: PreparedServer) {
     engine: { name: engine.name, version: engine.version },
     keys: store.size,
     keysLeftOut: store.failures.length,
+    /** Entries of PKCS#11 tokens; null as keys where they were not opened. */
+    tokenEntries: settings.private_key_stores.filter((entry) => "uri" in entry).length,
+    tokenKeys: hsm?.keys.map(({ entry, name, info }) => ({ entry, name, ...keyFields(info) })) ??
+      null,
   };
 }
 
-function showFound(found: Found, warnings: readonly string[]): void {
+async function showFound(found: Found, warnings: readonly string[]): Promise<void> {
+  const { shorten } = await import("../load_keys.ts");
   showWarnings(warnings);
   const { configFile, certificate, authorities, engine, keys, keysLeftOut } = found;
   const leftOut = keysLeftOut === 0 ? "" : `, ${keysLeftOut} left out`;
@@ -140,8 +157,28 @@ function showFound(found: Found, warnings: readonly string[]): void {
     ...authorities.map((authority) => `ok  clients' CA    ${printable(authority.subject)}`),
     `ok  engine         ${engine.name}, ${engine.version}`,
     `ok  keys           ${keys}${leftOut}`,
+    ...shorten(tokenLines(found)),
   ].join("\n"));
 }
+
+function tokenLines({ tokenEntries, tokenKeys }: Found): readonly string[] {
+  if (tokenKeys !== null) {
+    return tokenKeys.map(({ entry, name }) => `ok  key in token   ${name} of ${entry}, signs`);
+  }
+  if (tokenEntries === 0) return [];
+  return [`--  keys in tokens ${tokenEntries} named, not opened: --connect does`];
+}
+
+/** It is over before anything can happen to them. */
+const SILENT: HsmObserver = {
+  tokenAway: () => {},
+  tokenBack: () => {},
+  tokenLimited: () => {},
+  keyMissing: () => {},
+  keyBack: () => {},
+  processDied: () => {},
+  output: () => {},
+};
 
 function showWarnings(warnings: readonly string[]): void {
   for (const warning of warnings) printWarning("config check", warning);

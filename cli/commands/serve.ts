@@ -66,6 +66,7 @@ async function serve(options: Readonly<Record<string, unknown>>): Promise<void> 
     else await sign(loaded, prepared, { log, stop, workers, maxConnections, dev });
   } finally {
     prepared.store.close();
+    await prepared.hsm?.close();
   }
 }
 
@@ -102,7 +103,7 @@ async function listen(
   const { settings } = loaded;
   const { log, stop, dev, signing } = run;
   const { createMetrics, storeGauges } = await import("../create_metrics.ts");
-  const stores = storeGauges(settings, prepared.store);
+  const stores = storeGauges(settings, prepared.store, prepared.hsm);
   const metrics = createMetrics(settings, prepared, stores);
   const server = await startWorkers(settings, prepared, metrics, run);
   let removePidFile = () => {};
@@ -128,9 +129,8 @@ async function listen(
     const { writePidFile } = await import("../pid_file.ts");
     if (settings.pid_file !== "") removePidFile = writePidFile(settings.pid_file);
     if (dev !== undefined) printDevHint(dev, settings, server);
-    if (signing !== undefined) {
-      const { startProof } = await import("../prove_keys.ts");
-      proof = startProof(prepared.store, signing.memory, run.workers, log);
+    if (signing !== undefined || prepared.hsm !== undefined) {
+      proof = await startProof(prepared, run);
       metrics.watchProof(proof.counts);
     }
     const signal = await stop.signal;
@@ -149,6 +149,17 @@ async function listen(
   }
 }
 
+async function startProof(
+  { store, hsm }: PreparedServer,
+  { signing, workers, log }: SigningRun,
+): Promise<RunningProof> {
+  const { proveKeysInFiles, proveKeysInTokens, together } = await import("../prove_keys.ts");
+  return together([
+    ...(signing === undefined ? [] : [proveKeysInFiles(store, signing.memory, workers, log)]),
+    ...(hsm === undefined ? [] : [proveKeysInTokens(hsm, log)]),
+  ]);
+}
+
 /** Opens everything that is needed before it can listen. */
 async function prepare(
   { settings, configFile, origins }: LoadedSettings,
@@ -159,7 +170,8 @@ async function prepare(
   const { prepareServer } = await import("../prepare.ts");
   const progress = createProgress("loading keys:", process.stderr);
   try {
-    const prepared = await prepareServer(settings, { onProgress: progress.show })
+    const { hsmLog } = await import("../hsm_log.ts");
+    const prepared = await prepareServer(settings, { onProgress: progress.show, hsm: hsmLog(log) })
       .finally(progress.clear); // before a line is logged
     for (const warning of prepared.warnings) log.warn({ event: "configuration" }, warning);
     for (const fault of prepared.faults) log.error({ event: "configuration" }, fault);
@@ -180,7 +192,7 @@ function withoutConfiguration(thrown: unknown): unknown {
 
 async function startWorkers(
   settings: Settings,
-  { credentials, engine, store }: PreparedServer,
+  { credentials, engine, store, hsm }: PreparedServer,
   observer: ConnectionObserver,
   { log, maxConnections, workers, signing }: SigningRun,
 ): Promise<ServerGroup> {
@@ -188,7 +200,8 @@ async function startWorkers(
   const { DEFAULT_LIMITS } = await import("../../src/server/limits.ts");
   const { tracingOptions } = await import("../tracing_options.ts");
   return startServerGroup({
-    ...{ workers, credentials, signing, log, observer },
+    ...{ workers, credentials, signing, hsm, log, observer },
+    verifyHsm: settings.verify_hsm,
     listen: listenAddresses(settings),
     engine: engine.name,
     keys: store.share(),
@@ -202,14 +215,14 @@ async function startWorkers(
 function logListening(
   server: ServerGroup,
   { configFile }: LoadedSettings,
-  { engine, store }: PreparedServer,
+  { engine, store, hsm }: PreparedServer,
   log: Log,
 ): void {
   log.info({
     event: "listening",
     addresses: server.addresses,
     port: server.port,
-    keys: store.size,
+    keys: store.size + (hsm?.size ?? 0),
     workers: server.workers,
     engine: engine.name,
     crypto: engine.version,

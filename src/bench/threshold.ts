@@ -1,4 +1,4 @@
-import { parseDuration } from "../config/duration.ts";
+import { parseDuration } from "../text/duration.ts";
 import { KeylessError, messageOf } from "../errors/errors.ts";
 import { quoted } from "../errors/printable.ts";
 import {

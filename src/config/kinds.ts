@@ -3,7 +3,8 @@ import * as z from "zod";
 import { MAX_SOCKET_PATH_BYTES, socketPathBytes } from "../bytes/socket_path.ts";
 import { HTTP_ADDRESS_FORMS, parseHttpAddress } from "../status/http_address.ts";
 import { collectorUrl } from "./collector.ts";
-import { formatDuration, MAX_TIMER_MS, parseDuration } from "./duration.ts";
+import { formatDuration, MAX_TIMER_MS, parseDuration } from "../text/duration.ts";
+import { formatUri, type Pkcs11Uri } from "../hsm/uri.ts";
 import { parseHostPort } from "./host_port.ts";
 import { type Kind, LOG_LEVELS, type Setting } from "./settings.ts";
 
@@ -148,10 +149,16 @@ function withoutExponent(ratio: number): string {
   return `0.${"0".repeat(Number(exponent) - 1)}${digits.replace(".", "")}`;
 }
 
+/** Of a PKCS#11 URI without its PIN. */
 function formatElement(element: unknown): string {
+  if (isUriEntry(element)) return `uri:${formatUri(element.uri)}`;
   return typeof element === "object" && element !== null
     ? Object.entries(element).map(([kind, path]) => `${kind}:${path}`).join()
     : String(element);
+}
+
+function isUriEntry(element: unknown): element is { readonly uri: Pkcs11Uri } {
+  return typeof element === "object" && element !== null && "uri" in element;
 }
 
 const TRUE_WORDS = ["true", "1", "yes", "on"];

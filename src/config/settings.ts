@@ -1,4 +1,5 @@
 import type { EngineChoice } from "../crypto/select_engine.ts";
+import type { Pkcs11Uri } from "../hsm/uri.ts";
 
 /**
  * Every setting, once. The type `Settings`, the flags of `keyless serve`, the names of environment
@@ -64,7 +65,7 @@ export const SETTINGS = {
     kind: "stores",
     default: [],
     sources: ["file"],
-    help: "where the keys are: a list of `dir:` and `file:` entries",
+    help: "where the keys are: a list of `dir:`, `file:` and `uri:` (PKCS#11) entries",
   },
   private_key_dirs: {
     kind: "list",
@@ -102,6 +103,11 @@ export const SETTINGS = {
     kind: "switch",
     default: false,
     help: "serve the other keys when one cannot be read",
+  },
+  verify_hsm: {
+    kind: "switch",
+    default: false,
+    help: "verify each signature of a PKCS#11 token before it leaves; needs libcrypto",
   },
   crypto: {
     kind: "choice",
@@ -289,7 +295,10 @@ export interface Setting {
 export type Source = "file" | "env" | "flag";
 
 /** Where the keys of one entry of `private_key_stores` are. */
-export type KeyStoreSetting = { readonly dir: string } | { readonly file: string };
+export type KeyStoreSetting =
+  | { readonly dir: string }
+  | { readonly file: string }
+  | { readonly uri: Pkcs11Uri };
 
 /** The levels of `loglevel`, by their number. */
 export const LOG_LEVELS = ["debug", "info", "warning", "error", "critical", "fatal"] as const;

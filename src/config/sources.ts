@@ -2,7 +2,7 @@ import { printable } from "../errors/printable.ts";
 import type { ConfigFile } from "./file.ts";
 import { acceptedBy, parseValue } from "./kinds.ts";
 import { mayHoldSecret } from "./masked.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../text/nearest.ts";
 import type { Problem } from "./problem.ts";
 import {
   flagOf,

@@ -1,3 +1,5 @@
+import { messageOf } from "../errors/errors.ts";
+import { parseUri } from "../hsm/uri.ts";
 import type { Problem } from "./problem.ts";
 import type { KeyStoreSetting } from "./settings.ts";
 import type { YamlValue } from "./yaml_text.ts";
@@ -21,15 +23,19 @@ export function readStores(
     const store = readStore(item, refuse);
     if (store === undefined) return [];
     if (!("uri" in store)) return [store];
-    report(item, { code: "CONFIG_NOT_YET", message: URI_NOT_YET });
-    return [];
+    try {
+      return [{ uri: parseUri(store.uri) }];
+    } catch (thrown) {
+      report(item, { code: "HSM_URI", message: `private_key_stores: ${messageOf(thrown)}` });
+      return [];
+    }
   });
 }
 
 function readStore(
   item: YamlValue,
   refuse: (at: YamlValue, what: string) => void,
-): KeyStoreSetting | { readonly uri: string } | undefined {
+): StoreEntry | undefined {
   if (item.type !== "map") return void refuse(item, "this entry has neither dir, file nor uri");
   if (item.size !== 1) return void refuse(item, `this entry has ${item.size} keys, not one`);
   const [entry] = item.entries();
@@ -43,8 +49,6 @@ function readStore(
   return key === "dir" ? { dir: text } : key === "file" ? { file: text } : { uri: text };
 }
 
-const SHAPE = "give a list of entries like `- dir: /etc/keyless/keys` or `- file: /etc/my.key`";
+type StoreEntry = { readonly dir: string } | { readonly file: string } | { readonly uri: string };
 
-const URI_NOT_YET =
-  "private_key_stores: this version has no uri: entries (keys in PKCS#11 modules and on other " +
-  "servers) yet; take the entry out, and name keys in files by dir: or file:";
+const SHAPE = "give a list of entries like `- dir: /etc/keyless/keys` or `- file: /etc/my.key`";

@@ -62,6 +62,17 @@ export function describePublicKey(spki: Uint8Array): PublicKeyInfo {
   }
 }
 
+/**
+ * The modulus of an RSA key, without zeros at the beginning.
+ *
+ * @param spki SubjectPublicKeyInfo, DER, of an RSA key
+ * @throws KeylessError "KEY_FORMAT" for other bytes
+ */
+export function rsaModulus(spki: Uint8Array): Uint8Array {
+  const digits = modulusOf(parseSpki(spki).subjectPublicKey);
+  return fromHex((digits.length % 2 === 0 ? "" : "0") + digits)!;
+}
+
 /** A key's kind and size as people say it: "RSA 2048", "EC P-256", "Ed25519". */
 export function keyLabel({ type, bits }: KeyShape): string {
   switch (type) {

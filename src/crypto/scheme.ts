@@ -28,6 +28,9 @@ export type Scheme = keyof typeof SCHEMES;
 export type SignScheme = Exclude<Scheme, "rsa-decrypt">;
 export type KeyType = (typeof SCHEMES)[Scheme]["keyType"];
 
+/** In the order of the table: between threads a scheme travels as its place here. */
+export const SCHEME_NAMES = Object.keys(SCHEMES) as Scheme[];
+
 /** What any key of a type can sign: SHA-256 fits every RSA key that is loaded, and every curve. */
 export const SAMPLE_SCHEMES: Readonly<Record<KeyType, SignScheme>> = {
   rsa: "rsa-sha256",

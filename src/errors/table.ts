@@ -87,6 +87,27 @@ export const ERRORS = {
   },
   KEY_NOT_FOUND: { exit: EXIT.CHECK_FAILED, meaning: "no key is known by this identifier" },
 
+  // PKCS#11
+  HSM_URI: { exit: EXIT.USAGE, meaning: "a PKCS#11 URI cannot be understood" },
+  HSM_MODULE: {
+    exit: EXIT.USAGE,
+    meaning: "a PKCS#11 module is not there, is none, or its process cannot be started",
+  },
+  HSM_TOKEN: { exit: EXIT.USAGE, meaning: "no token fits a PKCS#11 URI, or several do" },
+  HSM_PIN: {
+    exit: EXIT.USAGE,
+    meaning: "a token's PIN is missing, refused or locked",
+  },
+  HSM_KEY: {
+    exit: EXIT.USAGE,
+    meaning: "no key fits a PKCS#11 URI, several do, or it cannot be used",
+  },
+  HSM_BUSY: {
+    exit: EXIT.CHECK_FAILED,
+    meaning: "all sessions of a PKCS#11 token were in use for too long",
+  },
+  HSM_FAILED: { exit: EXIT.CHECK_FAILED, meaning: "a PKCS#11 module refused a call, or failed" },
+
   // output
   OUTPUT: { exit: EXIT.CHECK_FAILED, meaning: "standard output takes no more: a full disk, say" },
 

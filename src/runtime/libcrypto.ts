@@ -150,4 +150,14 @@ const SYMBOLS = {
   RSA_private_decrypt: ["int", "int", "buffer", "buffer", "pointer", "int"],
   RSA_private_encrypt: ["int", "int", "buffer", "buffer", "pointer", "int"],
   RSA_sign: ["int", "int", "buffer", "int", "buffer", "buffer", "pointer"],
+
+  // verifying
+  ECDSA_verify: ["int", "int", "buffer", "int", "buffer", "int", "pointer"],
+  EVP_DigestVerify: ["int", "pointer", "buffer", "size", "buffer", "size"],
+  EVP_DigestVerifyInit: ["int", "pointer", "pointer", "pointer", "pointer", "pointer"],
+  RSA_public_decrypt: ["int", "int", "buffer", "buffer", "pointer", "int"],
+  RSA_size: ["int", "pointer"],
+  RSA_verify: ["int", "int", "buffer", "int", "buffer", "int", "pointer"],
+  RSA_verify_PKCS1_PSS_mgf1: ["int", "pointer", "buffer", "pointer", "pointer", "buffer", "int"],
+  d2i_PUBKEY_bio: ["pointer", "pointer", "pointer"],
 } as const satisfies SymbolTable;

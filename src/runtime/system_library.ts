@@ -9,11 +9,13 @@ import { type Functions, openLibrary, type SymbolTable } from "./ffi.ts";
  * there gets no security updates, and on some systems others than root may write to it.
  */
 export function systemLibraryPaths(fileName: string): readonly string[] {
+  return libraryFolders().map((folder) => `${folder}/${fileName}`);
+}
+
+/** The folders of `systemLibraryPaths`. */
+export function libraryFolders(): readonly string[] {
   const triplet = MULTIARCH[process.arch];
-  const folders = triplet === undefined
-    ? FOLDERS
-    : [`/usr/lib/${triplet}`, `/lib/${triplet}`, ...FOLDERS];
-  return folders.map((folder) => `${folder}/${fileName}`);
+  return triplet === undefined ? FOLDERS : [`/usr/lib/${triplet}`, `/lib/${triplet}`, ...FOLDERS];
 }
 
 export type LibrarySearch<Table extends SymbolTable> =

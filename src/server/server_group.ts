@@ -1,5 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { KeylessError } from "../errors/errors.ts";
+import { HsmDesk } from "../hsm/hsm_desk.ts";
+import type { HsmStore } from "../hsm/hsm_store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { CpuProfile } from "../telemetry/profiles/cpu_profile.ts";
 import type { HeapType } from "../telemetry/profiles/heap_profile.ts";
@@ -8,14 +10,21 @@ import type { MetricSnapshot } from "../telemetry/metrics/registry.ts";
 import type { WorkerSnapshots } from "../telemetry/metrics/retired_counters.ts";
 import type { WorkerGauges } from "../telemetry/server_gauges.ts";
 import type { ConnectionObserver } from "../telemetry/server_metrics.ts";
+import type { Channel } from "../threads/questions.ts";
 import { sharedCounterMemory, SharedCounters } from "../threads/shared_counters.ts";
+import { SIGNING_COUNTERS } from "../threads/signing_memory.ts";
 import type { SigningThreads } from "../threads/signing_threads.ts";
 import { WorkerSet } from "../threads/worker_set.ts";
 import type { ListenAddress } from "./listener.ts";
 import { SERVER_COUNTERS } from "./server_counters.ts";
 import { ANSWER_MS, ServerWorker } from "./server_worker.ts";
 import { shareAddresses, type SharedAddresses } from "./shared_addresses.ts";
-import type { ServerThreadEvent, ServerThreadOptions, StartFailure } from "./thread_messages.ts";
+import type {
+  HsmThreadOptions,
+  ServerThreadEvent,
+  ServerThreadOptions,
+  StartFailure,
+} from "./thread_messages.ts";
 
 export interface ServerGroupOptions extends
   Pick<
@@ -26,6 +35,10 @@ export interface ServerGroupOptions extends
   readonly listen: readonly ListenAddress[];
   /** What slow operations run on, with a loop for each worker; undefined where there are none. */
   readonly signing: SigningThreads | undefined;
+  /** The keys in PKCS#11 tokens; undefined where there are none. */
+  readonly hsm?: HsmStore | undefined;
+  /** Whether each of their signatures is verified before it leaves. */
+  readonly verifyHsm?: boolean;
   readonly log: Log;
   /** Told of the connections of all workers. */
   readonly observer: ConnectionObserver;
@@ -57,9 +70,12 @@ export class ServerGroup {
   readonly #options: ServerGroupOptions;
   readonly #addresses: SharedAddresses;
   readonly #serverMemory: SharedArrayBuffer;
+  readonly #hsm: HsmThreadOptions | undefined;
   readonly #workers = new Map<number, ServerWorker>();
   /** What stood in the way of the start of those that ended since, by place. */
   readonly #failures = new Map<number, string>();
+  /** What workers ask tokens through, by the workers' ids. */
+  readonly #desks = new Map<number, HsmDesk>();
   readonly #set: WorkerSet;
   readonly #starting = Promise.withResolvers<void>();
   readonly #logTaken: SharedArrayBuffer[] = [];
@@ -73,6 +89,11 @@ export class ServerGroup {
     this.#options = options;
     this.#addresses = addresses;
     this.#serverMemory = sharedCounterMemory(SERVER_COUNTERS.length, count);
+    this.#hsm = options.hsm && {
+      keys: options.hsm.share(),
+      counters: sharedCounterMemory(SIGNING_COUNTERS.length, count),
+      verify: options.verifyHsm ?? false,
+    };
     this.started = this.#starting.promise;
     this.#set = new WorkerSet({
       count,
@@ -189,6 +210,7 @@ export class ServerGroup {
       serverMemory: this.#serverMemory,
       logTaken: this.#logTaken[place] = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
       signing: this.#options.signing?.memory,
+      hsm: this.#hsm,
     });
   }
 
@@ -203,6 +225,8 @@ export class ServerGroup {
       },
     });
     this.#workers.set(id, worker);
+    const { hsm } = this.#options;
+    if (hsm !== undefined) this.#desks.set(id, new HsmDesk(thread as Channel, hsm));
   }
 
   #left(id: number): void {
@@ -210,6 +234,11 @@ export class ServerGroup {
     this.#workers.delete(id);
     this.#options.signing?.loopEnded(worker.place);
     this.#countersOf(worker.place).clear();
+    if (this.#hsm !== undefined) {
+      new SharedCounters(SIGNING_COUNTERS, this.#hsm.counters, worker.place).clear();
+    }
+    this.#desks.get(id)?.end();
+    this.#desks.delete(id);
     worker.ended();
   }
 

@@ -3,6 +3,11 @@ import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import { selectEngine } from "../crypto/select_engine.ts";
 import { KeylessError, messageOf } from "../errors/errors.ts";
+import { HsmClient } from "../hsm/hsm_client.ts";
+import { HsmKeystore } from "../hsm/hsm_keystore.ts";
+import { verifyByLibcrypto } from "../hsm/verify_signature.ts";
+import type { Keystore } from "../keystore/keystore.ts";
+import { Keystores } from "../keystore/keystores.ts";
 import { SharedStore } from "../keystore/shared_store.ts";
 import { ThreadMetrics } from "../telemetry/metrics/thread_metrics.ts";
 import { recordCpuProfile } from "../telemetry/profiles/cpu_profile.ts";
@@ -11,7 +16,9 @@ import { logRuntimeWarnings } from "../telemetry/runtime_warnings.ts";
 import { ServerLog } from "../telemetry/server_log.ts";
 import { ServerMetrics } from "../telemetry/server_metrics.ts";
 import type { Tracer } from "../telemetry/tracing/tracer.ts";
-import { answerQuestions } from "../threads/questions.ts";
+import { Admission } from "../threads/admission.ts";
+import { answerQuestions, type Channel } from "../threads/questions.ts";
+import { SIGNING_COUNTERS } from "../threads/signing_memory.ts";
 import { SigningQueue } from "../threads/signing_queue.ts";
 import { SharedCounters } from "../threads/shared_counters.ts";
 import { type Server, startServer } from "./server.ts";
@@ -23,6 +30,9 @@ import type {
   ServerThreadOptions,
   StopOrder,
 } from "./thread_messages.ts";
+
+/** Of all workers together: apart from those of what is signed here. */
+const HSM_LIMITS = { requests: 16_384, bytes: 33_554_432, work: Infinity } as const;
 
 const port = parentPort!;
 const options = workerData as ServerThreadOptions;
@@ -46,7 +56,7 @@ try {
   const server = await startServer({
     credentials: options.credentials,
     listen: options.listen,
-    keystore: new SharedStore(selectEngine(options.engine), options.keys, { elsewhere: queue }),
+    keystore: openKeystore(),
     log: serverLog,
     metrics,
     tracer,
@@ -59,6 +69,17 @@ try {
 } catch (thrown) {
   const code = thrown instanceof KeylessError ? thrown.code : "INTERNAL";
   tell({ failed: { code, message: messageOf(thrown) } });
+}
+
+/** Software keys first: they are found and used here. */
+function openKeystore(): Keystore {
+  const { engine, keys, hsm } = options;
+  const software = new SharedStore(selectEngine(engine), keys, { elsewhere: queue });
+  if (hsm === undefined) return software;
+  const counters = new SharedCounters(SIGNING_COUNTERS, hsm.counters, options.place);
+  const client = new HsmClient(port as Channel, new Admission(counters), HSM_LIMITS);
+  const verify = hsm.verify ? verifyByLibcrypto() : undefined;
+  return new Keystores([software, new HsmKeystore(hsm.keys, client, { verify })]);
 }
 
 function answersOf(server: Server): ServerThreadAnswers {

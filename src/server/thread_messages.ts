@@ -1,5 +1,7 @@
 import type { EngineName } from "../crypto/engine.ts";
 import type { ErrorCode } from "../errors/table.ts";
+import type { SharedHsmKeys } from "../hsm/shared_hsm_keys.ts";
+import type { HsmAsked, HsmMessage } from "../hsm/worker_messages.ts";
 import type { SharedKeys } from "../keystore/shared_keys.ts";
 import type { CpuProfile } from "../telemetry/profiles/cpu_profile.ts";
 import type { HeapType } from "../telemetry/profiles/heap_profile.ts";
@@ -29,6 +31,17 @@ export interface ServerThreadOptions {
   readonly logTaken: SharedArrayBuffer;
   /** Undefined where there are no signing threads. */
   readonly signing: SigningMemory | undefined;
+  /** Undefined where no key is in a token. */
+  readonly hsm: HsmThreadOptions | undefined;
+}
+
+/** Keys in tokens, whose operations a worker asks the main thread for. */
+export interface HsmThreadOptions {
+  readonly keys: SharedHsmKeys;
+  /** Counters of `Admission`, a row for each worker. */
+  readonly counters: SharedArrayBuffer;
+  /** Whether each signature is verified before it leaves. */
+  readonly verify: boolean;
 }
 
 /** What a worker answers to `Asker.ask`. */
@@ -51,6 +64,7 @@ export type ServerThreadEvent =
   /** It cannot start, and is to be ended. */
   | { readonly failed: StartFailure }
   | { readonly log: LoggedLine }
+  | HsmMessage<HsmAsked>
   | { readonly established: Parameters<ConnectionObserver["established"]>[0] }
   | { readonly closed: { readonly lifetimeMs: number } }
   /** It has admitted a connection above the limit, and has no handshake that could make room. */

@@ -10,6 +10,7 @@ import {
   operationsSection,
   problemsSection,
 } from "./page_sections.ts";
+import { tokensSection } from "./page_tokens.ts";
 import { workersSection } from "./page_workers.ts";
 import { CONTENT_SECURITY_POLICY, STYLE } from "./page_style.ts";
 import type { HttpReply } from "./route.ts";
@@ -43,6 +44,7 @@ export function statusPage(
           ${operationsSection(metrics)}
           ${certificatesSection(metrics, nowMs)}
           ${keysSection(state.stores)}
+          ${tokensSection(state.tokens)}
           ${problemsSection(problems)}
         </main>
         <footer>

@@ -1,3 +1,4 @@
+import type { TokenGauges } from "../telemetry/hsm_gauges.ts";
 import type { StoreGauges } from "../telemetry/main_metrics.ts";
 import type { ServerGauges, SigningGauges, WorkerGauges } from "../telemetry/server_gauges.ts";
 
@@ -33,6 +34,7 @@ export interface StatusState extends Readiness {
   readonly signing: SigningGauges | undefined;
   /** The workers that answered. */
   readonly perWorker: readonly WorkerGauges[];
+  readonly tokens: readonly TokenGauges[];
 }
 
 /**
@@ -68,6 +70,8 @@ export interface StatusReport {
   readonly signing?: SigningReport;
   /** The workers that answered. */
   readonly per_worker: readonly WorkerReport[];
+  /** Left out where no key is in a PKCS#11 token. */
+  readonly hsm?: readonly TokenReport[];
 }
 
 export interface SigningReport {
@@ -80,6 +84,25 @@ export interface SigningReport {
   readonly busy: number;
   /** By reason, of the workers that run. */
   readonly shed: Readonly<Record<string, number>>;
+}
+
+export interface TokenReport {
+  readonly token: string;
+  readonly serial: string;
+  readonly state: "up" | "away";
+  /** Why it is away. */
+  readonly error?: string;
+  /** Sessions that sign. */
+  readonly sessions: number;
+  readonly sessions_in_use: number;
+  readonly sessions_largest: number;
+  readonly sessions_limit: number;
+  readonly waiting: number;
+  readonly oldest_seconds: number;
+  /** Requests that waited in vain. */
+  readonly exhausted: number;
+  /** By the names that PKCS#11 has for them. */
+  readonly errors: Readonly<Record<string, number>>;
 }
 
 export interface WorkerReport {
@@ -131,6 +154,7 @@ export function statusReport(
       in_flight: server.inFlight,
       waiting: server.waiting,
     })),
+    ...(state.tokens.length === 0 ? {} : { hsm: state.tokens.map(tokenReport) }),
   };
 }
 
@@ -144,6 +168,23 @@ export function whyNotReady({ isDraining, workers, stores }: Readiness): string 
 function whyNoKeys(stores: readonly StoreGauges[]): string | undefined {
   const count = stores.flatMap(({ keys }) => Object.values(keys)).reduce((a, b) => a + b, 0);
   return count > 0 ? undefined : "no keys are loaded";
+}
+
+function tokenReport(token: TokenGauges): TokenReport {
+  return {
+    token: token.token,
+    serial: token.serial,
+    state: token.isUp ? "up" : "away",
+    ...(token.why === undefined ? {} : { error: token.why }),
+    sessions: token.sessions,
+    sessions_in_use: token.inUse,
+    sessions_largest: token.largest,
+    sessions_limit: token.maxSessions,
+    waiting: token.waiting,
+    oldest_seconds: token.oldestMs / 1_000,
+    exhausted: token.exhausted,
+    errors: token.errors,
+  };
 }
 
 function signingReport(signing: SigningGauges): SigningReport {

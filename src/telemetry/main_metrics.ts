@@ -1,3 +1,4 @@
+import type { HsmGauges, TokenGauges } from "./hsm_gauges.ts";
 import { BaseMetrics } from "./metrics/base_metrics.ts";
 import { CertificateGauges } from "./metrics/certificate_gauges.ts";
 import type { PushOutcome, Sink } from "./metrics/push.ts";
@@ -90,6 +91,31 @@ export class MainMetrics implements ConnectionObserver {
     this.registry.watch(read, {
       keyless_key_proofs: (counts) =>
         PROOF_RESULTS.map((result) => ({ labels: { result }, value: counts[result] })),
+    });
+  }
+
+  /** Reads the gauges of PKCS#11 tokens from now on. */
+  watchHsm(read: () => HsmGauges): void {
+    const labelsOf = ({ token, serial }: TokenGauges) => ({ token, serial });
+    const ofTokens = (value: (token: TokenGauges) => number) => ({ tokens }: HsmGauges) =>
+      tokens.map((each) => ({ labels: labelsOf(each), value: value(each) }));
+    this.registry.watch(read, {
+      keyless_hsm_token_up: ofTokens(({ isUp }) => isUp ? 1 : 0),
+      keyless_hsm_sessions: ofTokens(({ sessions }) => sessions),
+      keyless_hsm_sessions_limit: ofTokens(({ maxSessions }) => maxSessions),
+      keyless_hsm_sessions_in_use: ofTokens(({ inUse }) => inUse),
+      keyless_hsm_sessions_largest: ofTokens(({ largest }) => largest),
+      keyless_hsm_requests_waiting: ofTokens(({ waiting }) => waiting),
+      keyless_hsm_requests_waiting_oldest_seconds: ofTokens(({ oldestMs }) => oldestMs / 1_000),
+      keyless_hsm_waits_exhausted_total: ofTokens(({ exhausted }) => exhausted),
+      keyless_hsm_errors_total: ({ tokens }) =>
+        tokens.flatMap((token) =>
+          Object.entries(token.errors).map(([error, value]) => {
+            return { labels: { ...labelsOf(token), error }, value };
+          })
+        ),
+      keyless_hsm_process_deaths_total: ({ modules }) =>
+        modules.map(({ path, deaths }) => ({ labels: { module: path }, value: deaths })),
     });
   }
 

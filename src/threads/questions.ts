@@ -1,4 +1,5 @@
-import { messageOf } from "../errors/errors.ts";
+import { KeylessError, messageOf } from "../errors/errors.ts";
+import type { ErrorCode } from "../errors/table.ts";
 
 /** What a thread answers: names of questions, what is asked with them, what comes back. */
 export type Questions = Readonly<Record<string, (asked: never) => unknown>>;
@@ -26,15 +27,16 @@ export class Asker<Answers extends Questions> {
       if (answer === undefined) return;
       const waiting = this.#waiting.get(answer.id);
       this.#waiting.delete(answer.id);
-      if ("error" in answer) waiting?.reject(new Error(answer.error));
+      if ("error" in answer) waiting?.reject(errorOf(answer));
       else waiting?.resolve(answer.value);
     });
   }
 
   /**
    * @param timeoutMs more than a timer takes, some 24 days, is as much as that
-   * @throws Error with the message of what the other thread threw, or when it has ended, or has not
-   *   answered in time; DOMException for what cannot be sent. All of them are rejections
+   * @throws Error with the message of what the other thread threw, a KeylessError where that was one;
+   *   or when it has ended, or has not answered in time; DOMException for what cannot be sent. All of
+   *   them are rejections
    */
   ask<Name extends keyof Answers & string>(
     name: Name,
@@ -78,12 +80,14 @@ export function answerQuestions<Answers extends Questions>(
     try {
       post({ id, value: await answers[question.name]!(question.asked as never) });
     } catch (thrown) { // an answer that cannot be sent, too
-      post({ id, error: messageOf(thrown) });
+      const error = messageOf(thrown);
+      post(thrown instanceof KeylessError ? { id, error, code: thrown.code } : { id, error });
     }
   });
 }
 
-interface Question {
+/** What an `Asker` has sent. */
+export interface Question {
   readonly id: number;
   readonly name: string;
   readonly asked: unknown;
@@ -91,7 +95,11 @@ interface Question {
 
 type Answer =
   | { readonly id: number; readonly value: unknown }
-  | { readonly id: number; readonly error: string };
+  | { readonly id: number; readonly error: string; readonly code?: ErrorCode };
+
+function errorOf({ error, code }: { readonly error: string; readonly code?: ErrorCode }): Error {
+  return code === undefined ? new Error(error) : new KeylessError(code, error);
+}
 
 /** Longer timers fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -1,5 +1,5 @@
 import { MAX_RSA_BITS } from "../crypto/key_strength.ts";
-import { type Scheme, SCHEMES } from "../crypto/scheme.ts";
+import { type Scheme, SCHEME_NAMES } from "../crypto/scheme.ts";
 import type { SigningMemory } from "./signing_memory.ts";
 
 export interface ThreadRequest {
@@ -211,8 +211,6 @@ function fitReply(reply: ThreadReply, room: number): ThreadReply {
   const why = `the result has ${bytes.length} bytes, where ${room} have room`;
   return { outcome: "SIGN_FAILED", bytes: new TextEncoder().encode(why).subarray(0, room) };
 }
-
-const SCHEME_NAMES = Object.keys(SCHEMES) as Scheme[];
 
 const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT;
 const MAX_TURNS_OF_LOOP = 128;

@@ -1,12 +1,18 @@
 import type { Worker } from "node:worker_threads";
 import { messageOf } from "../errors/errors.ts";
 
-export interface WorkerSetOptions {
+/** What can be replaced when it dies: a Worker, or a child process. */
+export interface Replaceable {
+  on(event: "error", listener: (error: Error) => void): unknown;
+  once(event: "exit", listener: (code?: number) => void): unknown;
+}
+
+export interface WorkerSetOptions<Member extends Replaceable = Worker> {
   readonly count: number;
   /** Starts the worker of a place; called again for its replacement, and after it has thrown. */
-  readonly start: (place: number) => Worker;
+  readonly start: (place: number) => Member;
   /** A worker runs from here on; `id` is never used again. */
-  readonly onStart?: (id: number, worker: Worker, place: number) => void;
+  readonly onStart?: (id: number, worker: Member, place: number) => void;
   /** It runs no more, and its sockets are closed. */
   readonly onEnd?: (id: number, place: number) => void;
   /** It has ended though nobody wanted it to, or did not start; it is replaced `delayMs` later. */
@@ -17,22 +23,22 @@ export interface WorkerSetOptions {
  * Workers, each in its place, from 0. One that dies is replaced: at once if it has lived for a while,
  * else a little later each time, so that one that cannot run does not take a core.
  */
-export class WorkerSet {
-  readonly #options: WorkerSetOptions;
-  readonly #workers = new Map<number, Worker>();
+export class WorkerSet<Member extends Replaceable = Worker> {
+  readonly #options: WorkerSetOptions<Member>;
+  readonly #workers = new Map<number, Member>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   readonly #emptied = Promise.withResolvers<void>();
   #nextId = 0;
   #deaths = 0;
   #isStopping = false;
 
-  constructor(options: WorkerSetOptions) {
+  constructor(options: WorkerSetOptions<Member>) {
     this.#options = options;
     for (let place = 0; place < options.count; place++) this.#start(place, FIRST_DELAY_MS);
   }
 
   /** Those that run. */
-  get workers(): ReadonlyMap<number, Worker> {
+  get workers(): ReadonlyMap<number, Member> {
     return this.#workers;
   }
 
@@ -47,7 +53,7 @@ export class WorkerSet {
    *
    * @param end asks one; it may be called for a worker that is ending already
    */
-  stop(end: (worker: Worker) => void): Promise<void> {
+  stop(end: (worker: Member) => void): Promise<void> {
     if (!this.#isStopping) {
       this.#isStopping = true;
       for (const timer of this.#timers) clearTimeout(timer);
@@ -61,7 +67,7 @@ export class WorkerSet {
     const id = this.#nextId++;
     const startedMs = performance.now();
     const { start, onStart, onEnd } = this.#options;
-    let worker: Worker;
+    let worker: Member;
     try {
       worker = start(place);
     } catch (thrown) { // the system has no thread left

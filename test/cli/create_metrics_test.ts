@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { storeGauges } from "../../cli/create_metrics.ts";
-import type { KeyStoreSetting } from "../../src/config/settings.ts";
 import { selectEngine } from "../../src/crypto/select_engine.ts";
 import { type FileStore, loadFileStore } from "../../src/keystore/file_store.ts";
+import type { KeySource } from "../../src/keystore/key_files.ts";
 import { keyOf, makeKey } from "../support/openssl.ts";
 import { makeTempDir, type TempDir } from "../support/temp_dir.ts";
 
 let dir: TempDir;
 let store: FileStore;
-let entries: KeyStoreSetting[];
+let entries: KeySource[];
 
 before(async () => {
   dir = makeTempDir();

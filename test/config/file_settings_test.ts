@@ -78,7 +78,8 @@ describe("a file with", () => {
     ["dir: ", "f:2:13", /dir: names nothing/],
     ["file: ''", "f:2:13", /file: names nothing/],
     ["dir: [/a]", "f:2:12", /dir: names nothing/],
-    ["uri: pkcs11:token=t?pin-value=1234", "f:2:5", /this version has no uri: entries/],
+    ["uri: pkcs11:token=t?pin-valu=1234", "f:2:5", /misspelt; write pin-value/],
+    ["uri: https://1234.example", "f:2:5", /does not begin with pkcs11:/],
   ];
 
   for (const [entry, at, message] of STORES) {
@@ -94,11 +95,17 @@ describe("a file with", () => {
     assert.match(problemsOf("private_key_stores:\n  - /a")[0] ?? "", /^f:2:5: .*neither dir/);
   });
 
-  test("a uri: store is of another code than a mistake", () => {
-    assert.throws(() => load("private_key_stores: [{uri: 'pkcs11:x'}]"), {
-      code: "CONFIG_NOT_YET",
-    });
+  test("a PKCS#11 URI that cannot be read is of another code than an entry that cannot", () => {
+    assert.throws(() => load("private_key_stores: [{uri: 'pkcs11:x'}]"), { code: "HSM_URI" });
     assert.throws(() => load("private_key_stores: [{ury: 'pkcs11:x'}]"), { code: "CONFIG_VALUE" });
+  });
+
+  test("a PKCS#11 URI is read", () => {
+    const { settings } = load("private_key_stores: [{uri: 'pkcs11:token=a;id=%01?wait=2s'}]");
+    const [store] = settings.private_key_stores;
+    assert.ok(store !== undefined && "uri" in store);
+    assert.equal(store.uri.token, "a");
+    assert.equal(store.uri.wait, 2_000);
   });
 
   test("a hundred aliases is read, and one with more is refused", () => {

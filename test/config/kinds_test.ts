@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { collectorUrl } from "../../src/config/collector.ts";
-import { MAX_TIMER_MS } from "../../src/config/duration.ts";
+import { MAX_TIMER_MS } from "../../src/text/duration.ts";
 import { parseHostPort } from "../../src/config/host_port.ts";
 import { acceptedBy, formatValue, parseValue } from "../../src/config/kinds.ts";
 import { type Kind, type Setting, SETTING_KEYS, settingOf } from "../../src/config/settings.ts";

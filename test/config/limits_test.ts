@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseEndpoint } from "../../src/client/endpoint.ts";
 import { MAX_TIMER_MS as MAX_CLIENT_TIMER_MS } from "../../src/client/deadlines.ts";
-import { MAX_TIMER_MS } from "../../src/config/duration.ts";
+import { MAX_TIMER_MS } from "../../src/text/duration.ts";
 import { parseValue } from "../../src/config/kinds.ts";
 import { type SettingKey, settingOf } from "../../src/config/settings.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "../../src/server/limits.ts";

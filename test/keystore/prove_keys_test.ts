@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import type { Scheme, SignScheme } from "../../src/crypto/scheme.ts";
 import { KeylessError } from "../../src/errors/errors.ts";
 import type { FileStore } from "../../src/keystore/file_store.ts";
-import { type KeyProof, proveKeys } from "../../src/keystore/prove_keys.ts";
+import { type KeyProof, provableFileKeys, proveKeys } from "../../src/keystore/prove_keys.ts";
 import type { Elsewhere } from "../../src/keystore/software_signer.ts";
 import { createSigningMemory } from "../../src/threads/signing_memory.ts";
 import { SigningQueue } from "../../src/threads/signing_queue.ts";
@@ -29,9 +29,12 @@ describe("the proof of a store's keys", () => {
   afterEach(() => fixture.end());
 
   const prove = (place: Elsewhere): KeyProof =>
-    proveKeys(store, place, {
+    proveKeys(provableFileKeys(store, place), {
       signal: ended.signal,
-      onFailure: ({ path }, why) => failures.push(`${path.slice(fixture.dir.path.length)} ${why}`),
+      onFailure: (position, why) => {
+        const { path } = store.at(position);
+        failures.push(`${path.slice(fixture.dir.path.length)} ${why}`);
+      },
     });
 
   /** Signs with the engine itself, unless the test does otherwise. */
@@ -120,6 +123,24 @@ describe("the proof of a store's keys", () => {
     assert.equal(refusals, KINDS.length + 2);
   });
 
+  test("comes back later to a key whose token is away, after the others", async () => {
+    const { asked, place } = placeOf((_scheme, made) => made);
+    let isAway = true;
+    const away: Elsewhere = {
+      ...place,
+      sign(...request) {
+        if (request[1] !== "ecdsa-sha256" || !isAway) return place.sign(...request);
+        isAway = false;
+        return Promise.reject(new KeylessError("HSM_FAILED", "the token is away"));
+      },
+    };
+    const proof = prove(away);
+    await proof.done;
+    assert.deepEqual(proof.counts(), { pending: 0, passed: KINDS.length, failed: 0 });
+    assert.equal(asked.at(-1), "ecdsa-sha256");
+    assert.deepEqual(failures, []);
+  });
+
   test("ends when it is told to, and reports nothing of what it has not proved", async () => {
     const { place } = placeOf((_scheme, made) => made);
     const held: Elsewhere = {
@@ -154,7 +175,7 @@ describe("the proof of a store's keys", () => {
 test("the proof of an empty store is over at once", async () => {
   const fixture = new StoreFixture();
   const place: Elsewhere = { maxBytes: 0, sign: () => assert.fail("asked to sign") };
-  const proof = proveKeys(await fixture.load(), place, {
+  const proof = proveKeys(provableFileKeys(await fixture.load(), place), {
     signal: new AbortController().signal,
     onFailure: () => assert.fail("a key has failed"),
   });

@@ -10,12 +10,14 @@ import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
 import { DASHBOARD_FILE } from "../../scripts/dashboard.ts";
 import { METRICS_PAGE } from "../../scripts/metrics_page.ts";
+import { describePublicKey } from "../../src/crypto/public_key.ts";
 import { printable } from "../../src/errors/printable.ts";
 import { HTTP_METRICS } from "../../src/status/http_metrics.ts";
 import { METRICS } from "../../src/telemetry/metrics/table.ts";
 import { blocksOf } from "../support/markdown.ts";
+import { HsmServe } from "../support/hsm_serve.ts";
 import { parseSamples } from "../support/metrics.ts";
-import { makeKey } from "../support/openssl.ts";
+import { keyOf, makeKey, publicKeyOf } from "../support/openssl.ts";
 import {
   DEPLOY,
   polled,
@@ -26,10 +28,14 @@ import {
 } from "../support/prometheus.ts";
 import { metricNames, withoutVariables } from "../support/promql.ts";
 import type { RunningServer } from "../support/running_server.ts";
-import { CLIENT_NAME, LOCAL, ServeFixture } from "../support/serve_fixture.ts";
+import { CLIENT_NAME, ServeFixture } from "../support/serve_fixture.ts";
+import { makeSlowModule } from "../support/slow_module.ts";
+import { makeSoftHsm } from "../support/softhsm.ts";
 
 const skip = withoutPrometheus;
 const DAY_MS = 86_400_000;
+/** PKCS#11: what a token returns once, so that an error is counted. */
+const CKR_DEVICE_ERROR = 0x30;
 /** How long a query may take to find data. */
 const PATIENCE_MS = 8_000;
 
@@ -45,6 +51,7 @@ const PANELS: readonly { readonly title: string; readonly targets: { readonly ex
   );
 
 let fixture: ServeFixture;
+let serve: HsmServe;
 let server: RunningServer;
 let prometheus: RunningPrometheus;
 const traffic = new AbortController();
@@ -56,11 +63,18 @@ before(async () => {
   for (const kind of ["RSA 2048", "P-256", "Ed25519"] as const) {
     fixture.directory.write(`${kind}.key`, makeKey(kind));
   }
-  server = await fixture.start([
-    ...[...LOCAL, "--private-key-dirs", ".", "--metrics-interval", "1s"],
-    ...["--metrics-port", "0", "--metrics-bind", "127.0.0.1", "--metrics-graphite", "127.0.0.1:1"],
-  ]);
+  const hsm = makeSoftHsm();
+  hsm.addToken("prod");
+  hsm.importKey("prod", keyOf("P-384"), { label: "P-384", id: "01" });
+  const shim = makeSlowModule(hsm);
+  serve = new HsmServe(fixture, hsm);
+  server = await serve.start([`uri: ${serve.uri("token=prod", "", shim.path)}`, "dir: ."], [
+    ...["--metrics-interval", "1s", "--metrics-graphite", "127.0.0.1:1"],
+    ...["--metrics-port", "0", "--metrics-bind", "127.0.0.1"],
+  ], { env: shim.env });
   await server.event("metrics_listening");
+  await server.event("keys_proved");
+  shim.fail(CKR_DEVICE_ERROR);
   trafficEnded = makeTraffic();
   prometheus = await RunningPrometheus.start(fixture.directory, exampleConfig());
 }, { timeout: 20_000 });
@@ -71,7 +85,7 @@ after(async () => {
   await trafficEnded;
   await prometheus?.stop();
   await fixture.killServer();
-  fixture.remove();
+  serve.remove();
 }, { timeout: 20_000 });
 
 function queriesOf(page: string): readonly string[] {
@@ -100,12 +114,14 @@ function exampleConfig(): string {
 async function makeTraffic(): Promise<void> {
   const client = fixture.connect({ port: server.port });
   const digest = new Uint8Array(32);
+  const ofToken = { ski: describePublicKey(publicKeyOf(keyOf("P-384"))).ski };
   const sign = (name: string, scheme: "rsa-pss-sha256" | "ecdsa-sha256" | "ed25519") =>
     client.sign({ ski: fixture.publicKey(`${name}.key`).ski }, scheme, digest);
   while (!traffic.signal.aborted) {
     await sign("RSA 2048", "rsa-pss-sha256");
     await sign("P-256", "ecdsa-sha256");
     await sign("Ed25519", "ed25519");
+    await client.sign(ofToken, "ecdsa-sha256", digest);
     await client.ping();
     await assert.rejects(client.sign({ ski: new Uint8Array(20) }, "ed25519", digest));
     await breakConnection();

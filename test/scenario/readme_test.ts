@@ -121,6 +121,7 @@ test("the README's exit codes are those of the table", () => {
 test("every flag that the README names is one", () => {
   const commands = [
     ...["serve", "ping", "bench", "bench compare", "keys list", "keys ski"],
+    ...["hsm slots", "hsm keys", "hsm mechanisms", "hsm test"],
     ...["certs inspect", "certs expiry", "config check", "config show"],
   ];
   const helps = commands.map((command) => run(`keyless ${command} --help`)).join("\n");

@@ -8,6 +8,7 @@ import { parse } from "yaml";
 import { ERRORS, EXIT_MEANINGS } from "../../src/errors/table.ts";
 import { Authority } from "../../src/pki/authority.ts";
 import { WIRE_ERRORS } from "../../src/protocol/errors.ts";
+import { METRICS } from "../../src/telemetry/metrics/table.ts";
 import { HANDSHAKE_OUTCOMES } from "../../src/telemetry/server_metrics.ts";
 import { runExecutable } from "../support/cli.ts";
 import { blocksOf, type Section, sectionsOf } from "../support/markdown.ts";
@@ -158,7 +159,7 @@ test("the runbook knows every way in which a handshake fails", () => {
 });
 
 test("every link of the runbook, and of the pages beside it, leads somewhere", () => {
-  for (const name of ["runbook.md", "metrics.md"]) {
+  for (const name of ["runbook.md", "metrics.md", "hsm.md"]) {
     const page = readFileSync(`${ROOT}docs/${name}`, "utf8");
     const links = Array.from(page.matchAll(/\]\(([^)\s]+)\)/g), ([, link = ""]) => link);
     assert.ok(links.length > 0);
@@ -266,11 +267,12 @@ test("every command and flag that the runbook names is one", { timeout: 20_000 }
   }
 });
 
-test("every setting that the runbook names is one", async () => {
+test("every setting and metric that the runbook names is one", async () => {
   const { SETTINGS } = await import("../../src/config/settings.ts");
   const names = Array.from(PAGE.matchAll(/`([a-z]+(?:_[a-z]+)+)`/g), ([, name = ""]) => name);
   const others = new Set([
     ...HANDSHAKE_OUTCOMES,
+    ...Object.keys(METRICS),
     ...Array.from(PAGE.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm), ([, cell = ""]) => cell)
       .flatMap((cell) => Array.from(cell.matchAll(/`(\w+)`/g), ([, word = ""]) => word)),
   ]);

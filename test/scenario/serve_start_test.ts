@@ -158,10 +158,10 @@ describe("what stands in the way of a start", () => {
     await new Promise((resolve) => other.close(resolve));
   });
 
-  test("PKCS#11 stores are named as not there yet", async () => {
+  test("a PKCS#11 URI that cannot be read is named with its place, without what it holds", async () => {
     fixture.directory.write(
       "uri.yaml",
-      "private_key_stores:\n  - uri: pkcs11:token=a?pin-value=98765\n",
+      "private_key_stores:\n  - uri: pkcs11:token=a?pin-valeu=98765\n",
     );
     const stderr = await fixture.refusal(["--config-file", "uri.yaml"]);
     assert.match(stderr, /uri\.yaml:2:/);

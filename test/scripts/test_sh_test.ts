@@ -28,6 +28,7 @@ const SYSTEM_TOOLS = [
   "touch",
   "dirname",
   "sed",
+  "rm",
   "mkdir",
   "chmod",
   "cat",
@@ -41,10 +42,12 @@ const STAND_INS = {
       mkdir -p node_modules/$tool node_modules/.bin
       cp -f "$STAND_INS/$tool" node_modules/.bin/$tool
     done
+    mkdir -p node_modules/pkcs11js/build/Release
+    echo > node_modules/pkcs11js/build/Release/pkcs11.node
     echo > node_modules/.package-lock.json`,
   "apt-get": `
     case "$*" in *install*)
-      for tool in openssl promtool chromium; do
+      for tool in openssl promtool chromium softhsm2-util pkcs11-tool; do
         [ -e "$STAND_INS/$tool" ] || ln -sf "$STAND_INS/deno" "$STAND_INS/$tool"
       done
     esac`,
@@ -52,6 +55,11 @@ const STAND_INS = {
   openssl: "",
   promtool: "",
   chromium: "",
+  "softhsm2-util": "",
+  "pkcs11-tool": "",
+  python3: "",
+  make: "",
+  "g++": "",
   bun: "",
   deno: `case "$*" in *"quiet test"*) echo "3 passed, 0 failed" ;; esac`,
 };
@@ -137,6 +145,32 @@ describe("scripts/test.sh", () => {
     assert.match(stderr, /node_modules\/\.bin\/bun does not run on this machine/);
   });
 
+  test("compiles the addon for PKCS#11 where npm has run no install scripts", () => {
+    const build = "node_modules/pkcs11js/build/Release";
+    standIn(
+      "npm",
+      `case "$1" in
+        ci) ${STAND_INS.npm}
+          rm ${build}/pkcs11.node ;;
+        rebuild) echo > ${build}/pkcs11.node ;;
+      esac`,
+    );
+    const { code, calls } = run();
+    assert.equal(code, 0);
+    assert.ok(calls.includes("npm rebuild --loglevel=error pkcs11js"));
+  });
+
+  test("says what the addon for PKCS#11 needs where it cannot be compiled", () => {
+    standIn("npm", `${STAND_INS.npm}\nrm -r node_modules/pkcs11js`);
+    const { code, stderr } = run();
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /addon for PKCS#11 was not compiled\. With python3, make, g\+\+ and Node's/,
+    );
+    assert.equal(run("--allow-skips").code, 0);
+  });
+
   test("installs missing Debian packages as root", () => {
     rmSync(join(standIns, "openssl"));
     const { code, calls } = run();
@@ -148,10 +182,12 @@ describe("scripts/test.sh", () => {
   test("installs the Debian packages that only the tests need", () => {
     rmSync(join(standIns, "promtool"));
     rmSync(join(standIns, "chromium"));
+    rmSync(join(standIns, "softhsm2-util"));
+    rmSync(join(standIns, "pkcs11-tool"));
     const { code, calls } = run();
     assert.equal(code, 0);
     const install = "apt-get -q install -y --no-install-recommends";
-    assert.ok(calls.includes(`${install} prometheus chromium`));
+    assert.ok(calls.includes(`${install} prometheus chromium softhsm2 opensc`));
   });
 
   test("asks for no Debian package where none is missing", () => {

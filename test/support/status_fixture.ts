@@ -38,6 +38,7 @@ export const STATE: StatusState = {
     threads: 2,
     shed: { full: 7, deadline: 0, closed: 2 },
   },
+  tokens: [],
   perWorker: [gaugesOf("worker 1", 2, 3), gaugesOf("worker 2", 1, 0)],
   stores: [{ store: "file", keys: { "RSA 2048": 2, "EC P-256": 1 }, failures: 0 }],
 };

@@ -59,14 +59,15 @@ export class RsaOperations {
   }
 }
 
-interface Digest {
+export interface Digest {
   /** An `EVP_MD *`. */
   readonly md: number;
   /** Its number in OpenSSL. */
   readonly nid: number;
 }
 
-function digestsOf(libcrypto: Libcrypto): ReadonlyMap<Hash, Digest> {
+/** The hashes of the schemes, in libcrypto. */
+export function digestsOf(libcrypto: Libcrypto): ReadonlyMap<Hash, Digest> {
   const hashes = Object.keys(DIGEST_BYTES) as Hash[];
   const encoder = new TextEncoder();
   return new Map(
@@ -78,5 +79,5 @@ function digestsOf(libcrypto: Libcrypto): ReadonlyMap<Hash, Digest> {
 }
 
 // rsa.h
-const RSA_NO_PADDING = 3;
-const RSA_PSS_SALTLEN_DIGEST = -1;
+export const RSA_NO_PADDING = 3;
+export const RSA_PSS_SALTLEN_DIGEST = -1;

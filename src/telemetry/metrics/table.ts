@@ -188,6 +188,63 @@ export const METRICS = {
     labels: ["reason"],
     help: "Requests for slow keys that were not carried out.",
   },
+  keyless_hsm_token_up: {
+    type: "gauge",
+    join: "max",
+    labels: ["token", "serial"],
+    help: "1 where a PKCS#11 token can be used, 0 while it is away.",
+  },
+  keyless_hsm_sessions: {
+    type: "gauge",
+    join: "max",
+    labels: ["token", "serial"],
+    help: "Open sessions of a PKCS#11 token that sign; one more keeps the login.",
+  },
+  keyless_hsm_sessions_limit: {
+    type: "gauge",
+    join: "max",
+    labels: ["token", "serial"],
+    help: "Sessions of a PKCS#11 token that may sign at once (max-sessions).",
+  },
+  keyless_hsm_sessions_in_use: {
+    type: "gauge",
+    join: "max",
+    labels: ["token", "serial"],
+    help: "Sessions of a PKCS#11 token that have something to do.",
+  },
+  keyless_hsm_sessions_largest: {
+    type: "gauge",
+    join: "max",
+    labels: ["token", "serial"],
+    help: "The most sessions of a PKCS#11 token that have ever been in use at once.",
+  },
+  keyless_hsm_requests_waiting: {
+    type: "gauge",
+    join: "max",
+    labels: ["token", "serial"],
+    help: "Requests that wait for a session of a PKCS#11 token.",
+  },
+  keyless_hsm_requests_waiting_oldest_seconds: {
+    type: "gauge",
+    join: "max",
+    labels: ["token", "serial"],
+    help: "How long the oldest of them has waited.",
+  },
+  keyless_hsm_waits_exhausted_total: {
+    type: "counter",
+    labels: ["token", "serial"],
+    help: "Requests that found no free session of a PKCS#11 token in time.",
+  },
+  keyless_hsm_errors_total: {
+    type: "counter",
+    labels: ["token", "serial", "error"],
+    help: "Failures of a PKCS#11 token, by the name that PKCS#11 has for them.",
+  },
+  keyless_hsm_process_deaths_total: {
+    type: "counter",
+    labels: ["module"],
+    help: "Processes of a PKCS#11 module that have died and been replaced.",
+  },
   keyless_sign_retries_total: {
     type: "counter",
     labels: [],

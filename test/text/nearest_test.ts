@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { nearest } from "../../src/config/nearest.ts";
+import { nearest } from "../../src/text/nearest.ts";
 
 const NAMES = ["port", "metrics_port", "auth_cert", "auth_key", "hostname", "loglevel"];
 

@@ -6,7 +6,7 @@ import {
   MAX_DURATION_MS,
   MAX_TIMER_MS,
   parseDuration,
-} from "../../src/config/duration.ts";
+} from "../../src/text/duration.ts";
 import { KeylessError } from "../../src/errors/errors.ts";
 
 /** Milliseconds as Go's time.ParseDuration has them, where its grammar has the text. */

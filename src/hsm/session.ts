@@ -1,0 +1,128 @@
+import { Buffer } from "node:buffer";
+import type { PKCS11 } from "pkcs11js";
+import type { Scheme } from "../crypto/scheme.ts";
+import type { KeyShape } from "../crypto/public_key.ts";
+import type { KeylessError } from "../errors/errors.ts";
+import { ckrOf, type Handle, hsmError, type Pkcs11js, toHandle } from "./cryptoki.ts";
+import { openAnySession } from "./open_session.ts";
+import { operationOf, resultOf } from "./operations.ts";
+
+/** A session that cannot go on: its token is gone, it was closed, or it does nothing but fail. */
+export class SessionLost extends Error {
+  override readonly name = "SessionLost";
+}
+
+/**
+ * A PKCS#11 session, on a thread of its own: every call waits for the token.
+ *
+ * Calls go to pkcs11js without graphene, whose objects cost a call of C_GetSessionInfo or an
+ * allocation for each signature.
+ */
+export class TokenSession {
+  readonly #lib: PKCS11;
+  readonly #session: Handle;
+  readonly #made = Buffer.alloc(MAX_RESULT_BYTES);
+  /** In a row, of those that no request is to blame for. */
+  #failures = 0;
+  #isClosed = false;
+
+  /**
+   * @param path of a module that another thread of this process has initialised
+   * @throws KeylessError "HSM_FAILED"
+   */
+  constructor(pkcs11js: Pkcs11js, path: string, slotId: number) {
+    this.#lib = new pkcs11js.PKCS11();
+    try {
+      this.#lib.load(path);
+      const slot = toHandle(BigInt(slotId));
+      this.#session = openAnySession((flags) => this.#lib.C_OpenSession(slot, flags));
+    } catch (thrown) {
+      throw hsmError("no session can be opened", thrown);
+    }
+  }
+
+  /**
+   * Signs a digest, or for "rsa-decrypt" applies the private key to a block.
+   *
+   * @returns a fresh buffer
+   * @throws KeylessError "SIGN_REFUSED", "SIGN_FAILED"; SessionLost, then the session is of no use
+   */
+  perform(handle: Handle, key: KeyShape, scheme: Scheme, bytes: Uint8Array): Uint8Array {
+    const { call, mechanism, input } = operationOf(key, scheme, bytes);
+    let made: Uint8Array;
+    try {
+      if (call === "sign") {
+        this.#lib.C_SignInit(this.#session, mechanism, handle);
+        made = this.#lib.C_Sign(this.#session, input, this.#made);
+      } else {
+        this.#lib.C_DecryptInit(this.#session, mechanism, handle);
+        made = this.#lib.C_Decrypt(this.#session, input, this.#made);
+      }
+    } catch (thrown) {
+      throw this.#failure(scheme, thrown);
+    }
+    this.#failures = 0;
+    return resultOf(key, scheme, made);
+  }
+
+  /** Does nothing where the token has closed it: the handle may be another session's by now. */
+  close(): void {
+    if (this.#isClosed) return;
+    try {
+      this.#lib.C_CloseSession(this.#session);
+    } catch { // it is gone already
+    }
+  }
+
+  #failure(scheme: Scheme, thrown: unknown): KeylessError | SessionLost {
+    const ckr = ckrOf(thrown);
+    if (ckr !== undefined && LOST.has(ckr)) {
+      this.#isClosed = CLOSED.has(ckr);
+      return new SessionLost(ckr);
+    }
+    const what = `${scheme} on the token failed`;
+    if (ckr !== undefined && OF_REQUEST.test(ckr)) {
+      const isBadBlock = scheme === "rsa-decrypt" && BAD_BLOCK.has(ckr);
+      return hsmError(what, thrown, isBadBlock ? "SIGN_REFUSED" : "SIGN_FAILED");
+    }
+    const failed = hsmError(what, thrown, "SIGN_FAILED");
+    this.#failures += 1;
+    return this.#failures < MAX_FAILURES ? failed : new SessionLost(failed.message);
+  }
+}
+
+/** The session, its token, or its login is gone, or a call before has left it unusable. */
+const LOST: ReadonlySet<string> = new Set([
+  "CKR_CRYPTOKI_NOT_INITIALIZED",
+  "CKR_DEVICE_ERROR",
+  "CKR_DEVICE_REMOVED",
+  "CKR_KEY_HANDLE_INVALID",
+  "CKR_OBJECT_HANDLE_INVALID",
+  "CKR_OPERATION_ACTIVE",
+  "CKR_SESSION_CLOSED",
+  "CKR_SESSION_HANDLE_INVALID",
+  "CKR_SLOT_ID_INVALID",
+  "CKR_TOKEN_NOT_PRESENT",
+  "CKR_TOKEN_NOT_RECOGNIZED",
+  "CKR_USER_NOT_LOGGED_IN",
+]);
+
+const CLOSED: ReadonlySet<string> = new Set(["CKR_SESSION_CLOSED", "CKR_SESSION_HANDLE_INVALID"]);
+
+/** What another request may not suffer from: this one, or its key, is not what the token takes. */
+const OF_REQUEST =
+  /^CKR_(?:DATA_|ENCRYPTED_DATA_|KEY_(?!HANDLE)|MECHANISM_|ARGUMENTS_BAD|FUNCTION_NOT_SUPPORTED)/;
+
+/** A broken link to a token may show in nothing else, for ever. */
+const MAX_FAILURES = 3;
+
+/** A block that is not below the modulus: the client's fault. */
+const BAD_BLOCK: ReadonlySet<string> = new Set([
+  "CKR_DATA_INVALID",
+  "CKR_DATA_LEN_RANGE",
+  "CKR_ENCRYPTED_DATA_INVALID",
+  "CKR_ENCRYPTED_DATA_LEN_RANGE",
+]);
+
+/** An RSA key of 16,384 bits. */
+const MAX_RESULT_BYTES = 2_048;
