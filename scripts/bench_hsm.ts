@@ -22,6 +22,8 @@ import { makeSlowModule, type SlowModule } from "../test/support/slow_module.ts"
 import { makeSoftHsm, PIN, softHsmPath } from "../test/support/softhsm.ts";
 
 const ROUNDS = Number(process.argv[2] ?? 5);
+/** The runtimes of both processes compile what runs much: for seconds, with a good part of the cores. */
+const WARMUP_MS = 5_000;
 const MEASURE_MS = 600;
 const TICK_MS = 2;
 /** Requests that wait at each session at any time. */
@@ -59,7 +61,7 @@ async function besideC(
   const store = await open(`;object=${encodeURIComponent(kind)}`, sessions, softHsmPath());
   const rates: { readonly c: number; readonly ours: number }[] = [];
   const seconds = String(MEASURE_MS / 1_000);
-  await ratePerSecond(store, scheme, sessions * OUTSTANDING, 200);
+  await ratePerSecond(store, scheme, sessions * OUTSTANDING, WARMUP_MS);
   for (let round = 0; round < ROUNDS; round++) {
     const words = [softHsmPath(), "bench", kind, type, String(sessions), seconds];
     const c = Number(execFileSync(program, words).toString());

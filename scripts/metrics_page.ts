@@ -139,7 +139,7 @@ function valueTable(meanings: Readonly<Record<string, string>>): string {
 }
 
 const PROOFS: Readonly<Record<ProofResult, string>> = {
-  pending: "it has not had its turn: 100,000 keys take some minutes",
+  pending: "it has not had its turn: 100,000 keys take some minutes; or its token is away",
   passed: "its signature is right",
   failed: "it made a wrong signature, and is not used any more; or it could not be proved",
 };
