@@ -157,10 +157,7 @@ export class LoopTurns<Entry extends Outstanding> {
 
 /** So many turns that were handed out later may be taken before one. */
 const MAX_OVERTAKERS = 16;
-/**
- * So much is handed out for each thread: it is at work until the next comes, though it tells of what it
- * has done in pieces (`FinishedTurns`).
- */
-const ENOUGH_MS = 4;
+/** So much is handed out for each thread: it is at work until the next comes. */
+const ENOUGH_MS = 2;
 /** A thread has a second turn beside one that takes less than this: else that would wait for it. */
 const LONG_MS = 20;

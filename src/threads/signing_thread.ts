@@ -6,7 +6,6 @@ import { SCHEMES } from "../crypto/scheme.ts";
 import { KeylessError, messageOf } from "../errors/errors.ts";
 import { openLibcrypto } from "../runtime/libcrypto.ts";
 import { lowerThreadPriority } from "../runtime/process.ts";
-import { FinishedTurns } from "./finished_turns.ts";
 import { Signals, THREAD_STATE } from "./signals.ts";
 import type { SigningMemory } from "./signing_memory.ts";
 import { type TakenTurn, TurnTaker } from "./turn_taker.ts";
@@ -34,21 +33,14 @@ function work(): void {
   const signals = new Signals(memory);
   const turns = new Turns(memory);
   const taker = new TurnTaker(memory, place);
-  const finished = new FinishedTurns(signals);
   while (!signals.isStopping) {
-    let taken = taker.take();
-    if (taken === undefined) {
-      finished.ring();
-      taken = takeIdly(signals, taker);
-    }
+    const taken = taker.take() ?? takeIdly(signals, taker);
     if (taken === undefined) continue;
     const beganMs = performance.now();
     turns.carryOut(taken.turn, place, answer);
-    const durationMs = performance.now() - beganMs;
-    taker.took(taken, durationMs);
-    finished.add(taken.loop, durationMs);
+    taker.took(taken, performance.now() - beganMs);
+    signals.ringLoop(taken.loop);
   }
-  finished.ring();
 }
 
 /** Looks once more when loops can see that the thread is idle, then waits until one of them rings. */

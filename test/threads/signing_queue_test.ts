@@ -70,18 +70,16 @@ describe("the queue before the signing threads", () => {
     const fixture = new Fixture();
     const thread = fixture.startThread();
     const context = contextOf();
-    const answers = Array.from({ length: 20 }, (_, mark) => fixture.ask(mark, context, 0.25));
+    const answers = Array.from({ length: 12 }, (_, mark) => fixture.ask(mark, context, 0.25));
     await thread.takeNext();
-    for (const _ of [2, 3, 4]) assert.ok(thread.take());
+    assert.ok(thread.take());
     assert.equal(thread.take(), false);
     assert.equal(fixture.queue.load().waiting, 4);
-    assert.equal(fixture.queue.load().atThreads, 16);
+    assert.equal(fixture.queue.load().atThreads, 8);
     assert.deepEqual(thread.answer(), [0, 1, 2, 3]);
     assert.equal((await answers[3]!)[0], 3);
     await thread.takeNext();
-    for (const first of [4, 8, 12, 16]) {
-      assert.deepEqual(thread.answer(), [first, first + 1, first + 2, first + 3]);
-    }
+    assert.deepEqual([thread.answer(), thread.answer()], [[4, 5, 6, 7], [8, 9, 10, 11]]);
     assert.deepEqual((await Promise.all(answers)).map(([mark]) => mark), [...answers.keys()]);
     assert.deepEqual(fixture.counted(), NOTHING);
   });
