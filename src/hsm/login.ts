@@ -1,7 +1,7 @@
 import { KeylessError, messageOf } from "../errors/errors.ts";
 import { quoted } from "../errors/printable.ts";
 import type { ModuleChannel } from "./module_channel.ts";
-import type { RefusedPins } from "./refused_pins.ts";
+import type { HandedPin, RefusedPins } from "./refused_pins.ts";
 import type { TokenSlot } from "./select_token.ts";
 
 /**
@@ -22,9 +22,9 @@ export async function logIn(
   refused: RefusedPins,
   mayUseLastTry = false,
 ): Promise<void> {
-  const { slotId, token: { label, serial } } = slot;
+  const { slotId, token: { label } } = slot;
   try {
-    if (pin !== undefined && refused.has(serial, pin)) throw pinError(label, REFUSED_BEFORE);
+    if (pin !== undefined && refused.has(nameOf(slot), pin)) throw pinError(label, REFUSED_BEFORE);
     await channel.ask("openToken", { slotId, hasPin: pin !== undefined, mayUseLastTry });
     if (pin !== undefined) await tryPin(channel, slot, pin, refused);
   } finally {
@@ -34,30 +34,40 @@ export async function logIn(
 
 async function tryPin(
   channel: ModuleChannel,
-  { slotId, token: { label, serial } }: TokenSlot,
+  slot: TokenSlot,
   pin: Uint8Array,
   refused: RefusedPins,
 ): Promise<void> {
+  const { slotId, token: { label } } = slot;
+  let handed: HandedPin | undefined;
   let failure: string | undefined;
   channel.hide(pin);
   try {
-    failure = await channel.ask("login", { slotId, pin }, () => refused.add(serial, pin));
+    failure = await channel.ask("login", { slotId, pin }, () => {
+      // another module, or another of its slots, may have tried it meanwhile
+      if (refused.has(nameOf(slot), pin)) throw pinError(label, REFUSED_BEFORE);
+      handed = refused.handOver(nameOf(slot), pin);
+    });
   } catch (thrown) {
-    if (!refused.has(serial, pin)) throw thrown; // the process was gone before
+    if (handed === undefined) throw thrown; // the process was gone before
     throw pinError(label, notTaken(messageOf(thrown)));
   }
-  if (failure?.startsWith("CKR_PIN_")) {
+  if (failure === undefined) return handed!.taken();
+  if (failure.startsWith("CKR_PIN_")) {
+    handed!.refused();
     throw pinError(label, `refused the PIN, which is not tried again: ${failure}`);
   }
-  if (failure !== undefined && !NOT_LOOKED_AT.has(failure)) {
-    throw pinError(label, notTaken(failure));
-  }
-  refused.delete(serial, pin);
-  if (failure === undefined) return;
+  if (!NOT_LOOKED_AT.has(failure)) throw pinError(label, notTaken(failure));
+  handed!.notLookedAt();
   throw new KeylessError(
     "HSM_FAILED",
     `the login to the token ${quoted(label)} failed: ${failure}`,
   );
+}
+
+/** The serial number, and the label: a card may have a slot for each of its PINs. */
+function nameOf({ token: { serial, label } }: TokenSlot): string {
+  return `${serial}\n${label}`;
 }
 
 function pinError(label: string, why: string): KeylessError {
@@ -65,8 +75,8 @@ function pinError(label: string, why: string): KeylessError {
 }
 
 function notTaken(why: string): string {
-  return `may have refused the PIN: ${why}. It is not tried again before this program is started ` +
-    "anew: be sure of it, for tokens lock themselves";
+  return `may have refused the PIN: ${why}. Unless it was right before in this run, it is not tried ` +
+    "again before this program is started anew: be sure of it, for tokens lock themselves";
 }
 
 const REFUSED_BEFORE = "has refused this PIN before, or may have; it is not tried again, so that " +
@@ -75,9 +85,7 @@ const REFUSED_BEFORE = "has refused this PIN before, or may have; it is not trie
 /** After these the token has not compared the PIN. Of all others that is not known. */
 const NOT_LOOKED_AT: ReadonlySet<string> = new Set([
   "CKR_CRYPTOKI_NOT_INITIALIZED",
-  "CKR_DEVICE_REMOVED",
   "CKR_FUNCTION_NOT_SUPPORTED",
-  "CKR_SESSION_CLOSED",
   "CKR_SESSION_HANDLE_INVALID",
   "CKR_SLOT_ID_INVALID",
   "CKR_TOKEN_NOT_PRESENT",

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Module, Session, Slot, Token } from "graphene-pk11";
 import { KeylessError } from "../errors/errors.ts";
 import { quoted } from "../errors/printable.ts";
+import { type Sample, signSample } from "./carry_out.ts";
 import { ckrOf, fromHandle, type Graphene, hsmError } from "./cryptoki.ts";
 import { mechanismName } from "./mechanism_names.ts";
 import { type OpenSession } from "./objects.ts";
@@ -186,6 +187,18 @@ export class Pkcs11Module {
     } catch (thrown) {
       throw hsmError("the token's keys cannot be listed", thrown);
     }
+  }
+
+  /**
+   * A signature, after `login`; undefined where the object makes none.
+   *
+   * @throws KeylessError "HSM_FAILED"
+   */
+  sign(slotId: number, sample: Sample): Uint8Array | undefined {
+    return attempt(
+      "no key can be tried on the token",
+      () => signSample(this.#openSession(slotId), sample),
+    );
   }
 
   /** Ends all sessions. The module must not be used afterwards. */

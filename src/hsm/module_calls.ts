@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import type { Sample } from "./carry_out.ts";
 import type { KeyHandles } from "./key_handles.ts";
 import { KeyListings, type KeysPart } from "./key_listing.ts";
 import type { MechanismInfo, ModuleInfo, Pkcs11Module, SlotInfo } from "./module.ts";
@@ -17,7 +18,7 @@ export interface OpenTokenCall {
   readonly mayUseLastTry?: boolean | undefined;
 }
 
-/** What a module's process can be asked for, besides signatures. All may throw what the module does. */
+/** What a module's process can be asked for, besides clients' signatures. All may throw what the module does. */
 export type ModuleCalls = {
   info(asked: undefined): ModuleInfo;
   slots(asked: undefined): readonly SlotInfo[];
@@ -35,6 +36,8 @@ export type ModuleCalls = {
   /** For `findKeys` of key_listing.ts. */
   findKeys(asked: { readonly slotId: number; readonly template: KeyTemplate }): KeysPart;
   moreKeys(asked: { readonly listing: number }): KeysPart;
+  /** To try a key with, before it is bound; undefined where it makes none. */
+  sign(asked: Sample & { readonly slotId: number }): Uint8Array | undefined;
   /** From here on requests for a key of this number use the handle; none without it. */
   bindKeys(asked: { readonly keys: readonly KeyBinding[] }): void;
 };
@@ -63,6 +66,7 @@ export function answersOf(module: Pkcs11Module, handles: KeyHandles): ModuleCall
     logout: ({ slotId }) => module.logout(slotId),
     findKeys: ({ slotId, template }) => listings.begin(module.listKeys(slotId, template)),
     moreKeys: ({ listing }) => listings.more(listing),
+    sign: ({ slotId, ...sample }) => module.sign(slotId, sample),
     bindKeys: ({ keys }) => {
       for (const { number, handle } of keys) {
         handles.set(number, handle === undefined ? undefined : Buffer.from(handle));

@@ -178,7 +178,11 @@ export class ModuleChannel extends EventEmitter {
    */
   kill(why: string): void {
     this.#why ??= why;
-    void this.#loggedIn.then(() => this.#child.kill("SIGKILL"));
+    void this.#loggedIn.then(() => {
+      this.#child.kill("SIGKILL");
+      // one that waits for a device in the kernel does not end, and is not waited for
+      setTimeout(() => this.#ended(why), GIVEN_UP_MS).unref();
+    });
   }
 
   #killLater(what: string, onKill = () => {}): ReturnType<typeof setTimeout> {
@@ -246,19 +250,19 @@ export class ModuleChannel extends EventEmitter {
 
   #findHung(): void {
     const timeoutMs = this.#options.signTimeoutMs ?? CALL_TIMEOUT_MS;
-    const nowMs = performance.now();
-    let isBusy = false;
+    let oldest: ModuleSession | undefined;
     for (const session of this.#sessions.values()) {
       if (session.busySinceMs === undefined) continue;
-      isBusy = true;
-      if (nowMs - session.busySinceMs <= timeoutMs) continue;
+      if (oldest === undefined || session.busySinceMs < oldest.busySinceMs!) oldest = session;
+    }
+    if (oldest === undefined) {
+      clearInterval(this.#watch);
+      this.#watch = undefined;
+    } else if (performance.now() - oldest.busySinceMs! > timeoutMs) {
       const why = hung("a signature", timeoutMs);
       this.kill(why);
-      session.ended(why, true);
+      oldest.ended(why, true); // others may but wait for what it has locked
     }
-    if (isBusy) return;
-    clearInterval(this.#watch);
-    this.#watch = undefined;
   }
 
   #ended(what: string): void {
@@ -271,8 +275,16 @@ export class ModuleChannel extends EventEmitter {
     this.#asker.end();
     for (const session of this.#sessions.values()) session.ended(why);
     this.#sessions.clear();
+    // what the module has started may hold the other ends
+    setTimeout(() => this.#letGo(), STREAMS_MS).unref();
     if (!this.#isEnding) this.emit("error", new Error(why));
     this.emit("exit");
+  }
+
+  #letGo(): void {
+    this.#child.unref();
+    for (const stream of this.#child.stdio ?? []) stream?.destroy();
+    this.#output.close();
   }
 }
 
@@ -307,3 +319,7 @@ const DEFAULT_SESSIONS = 16;
 const CALL_TIMEOUT_MS = 30_000;
 const END_MS = 3_000;
 const WATCH_MS = 250;
+/** After SIGKILL a process has ended by then, or will not. */
+const GIVEN_UP_MS = 5_000;
+/** What it has printed before its end has been read by then. */
+const STREAMS_MS = 1_000;

@@ -32,6 +32,7 @@ export class ModuleSession {
   #isStopped = false;
   #isEnded = false;
   #hasHung = false;
+  #wasLost = false;
 
   /**
    * @param number tells it apart from all other sessions of its process
@@ -54,6 +55,11 @@ export class ModuleSession {
   /** Whether its process was killed because this session did not answer. */
   get hasHung(): boolean {
     return this.#hasHung;
+  }
+
+  /** Whether the token ended it, at the first of the requests that it has not answered. */
+  get wasLost(): boolean {
+    return this.#wasLost;
   }
 
   /** Has requests carried out; where it has ended, they are never answered. */
@@ -95,8 +101,10 @@ export class ModuleSession {
       const { code, message } = word.failed;
       this.#endNow(message, new KeylessError(code, message));
       this.close();
-    } else if ("lost" in word) this.#endNow(word.lost);
-    else this.ended("it was closed");
+    } else if ("lost" in word) {
+      this.#wasLost = true;
+      this.#endNow(word.lost);
+    } else this.ended("it was closed");
   }
 
   /** Its thread is gone, perhaps with its process. */

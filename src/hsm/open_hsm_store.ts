@@ -154,8 +154,7 @@ class Opening {
       const mechanisms = await channel.ask("mechanisms", { slotId });
       const first = this.keys.length;
       for (const uri of uris) await this.#addKeys(pool, uri, mechanisms);
-      const added = this.keys.slice(first);
-      await pool.serve(added.map((key) => ({ ...key, spki: key.info.spki })));
+      await pool.serve(this.keys.slice(first));
       module.pools.push(pool);
     } catch (thrown) {
       pool.close();
@@ -187,7 +186,7 @@ class Opening {
       isShared: () => module.pools.length > 1,
       onStuck: (why) => {
         // a module may see its tokens at its start alone; others of it are not disturbed
-        if (module.pools.some((other) => other.isUp)) return;
+        if (module.pools.some((other) => other !== pool && other.isOfUse)) return;
         module.process.channel?.kill(`it is started again, for a token is away: ${why}`);
       },
     });

@@ -62,6 +62,11 @@ export class Recovery {
     return this.#failures > 0;
   }
 
+  /** Whether it was mended again and again, and brought no signature. */
+  get isFruitless(): boolean {
+    return this.#fruitless >= LOGIN_AFTER_FRUITLESS;
+  }
+
   get isRunning(): boolean {
     return this.#isRunning;
   }
@@ -78,7 +83,7 @@ export class Recovery {
     this.#wake();
     if (this.#isRunning) return;
     this.#isRunning = true;
-    void this.#run(why).finally(() => this.#isRunning = false);
+    void this.#run(why);
   }
 
   close(): void {
@@ -86,11 +91,15 @@ export class Recovery {
   }
 
   async #run(why: string): Promise<void> {
-    while (this.#isDirty && !this.#isClosed) {
-      this.#judge(why);
-      if (await this.#settled(why)) await this.#mended();
-      else await this.#reopened();
-      this.#endedMs = performance.now();
+    try {
+      while (this.#isDirty && !this.#isClosed) {
+        this.#judge(why);
+        if (await this.#settled(why)) await this.#mended();
+        else await this.#reopened();
+        this.#endedMs = performance.now();
+      }
+    } finally { // in the same turn as it was last looked for more
+      this.#isRunning = false;
     }
   }
 
@@ -113,7 +122,7 @@ export class Recovery {
     const untilMs = performance.now() + this.#delayMs;
     for (;;) {
       this.#isDirty = false;
-      const isOpen = this.#options.hasProcess() && this.#fruitless < LOGIN_AFTER_FRUITLESS &&
+      const isOpen = this.#options.hasProcess() && !this.isFruitless &&
         await this.#options.look();
       if (!isOpen) await this.#options.letGo();
       await this.#holdOff(why);

@@ -1,15 +1,17 @@
 import { toHex } from "../bytes/hex.ts";
+import { ckrOf } from "./cryptoki.ts";
 import { findKeys } from "./key_listing.ts";
-import type { FoundKey } from "./module_calls.ts";
+import type { FoundKey, KeyBinding } from "./module_calls.ts";
 import type { ModuleChannel } from "./module_channel.ts";
+import { isProven, type SignSample } from "./object_proof.ts";
 import type { KeyName, KeyTemplate } from "./token_keys.ts";
+import type { UsableKey } from "./usable_key.ts";
 
 type Channel = Pick<ModuleChannel, "ask">;
 
 /** A key that a pool serves: it is found again by its public half. */
-export interface ServedKey extends KeyName {
+export interface ServedKey extends KeyName, UsableKey {
   readonly number: number;
-  readonly spki: Uint8Array;
 }
 
 /** The keys that are served from a token, and which of them it lacks. */
@@ -19,7 +21,9 @@ export class ServedKeys {
   /** What was looked for: the same finds the keys again. */
   readonly #templates = new Set<KeyTemplate>();
   /** What was found at the start, until its numbers are bound. */
-  readonly #found: Handles = new Map();
+  readonly #found: FoundKeys = new Map();
+  /** In whose proof the module's process has ended. */
+  readonly #deadly = new Set<number>();
   /** Counts `findAgain`: handles from before may be other keys' by now. */
   #generation = 0;
 
@@ -54,12 +58,19 @@ export class ServedKeys {
    */
   async serve(channel: Channel, keys: readonly ServedKey[]): Promise<void> {
     for (const key of keys) this.#keys.set(key.number, key);
-    await this.#bind(channel, keys, this.#found);
+    await this.#bind(
+      channel,
+      keys,
+      keys.map((key) => {
+        return { number: key.number, handle: objectsFor(key, this.#found)[0]?.handle };
+      }),
+    );
     this.#found.clear();
   }
 
   /**
-   * Binds each key's number to the object that has its public half now.
+   * Binds each key's number to the object that has its public half now. Where what stands beside the
+   * object tells so, it signs first, and is not bound where the signature is another key's.
    *
    * @returns those that were there the last time, and are not
    * @throws KeylessError "HSM_FAILED"
@@ -86,18 +97,46 @@ export class ServedKeys {
     keys: readonly ServedKey[],
   ): Promise<readonly ServedKey[]> {
     const generation = this.#generation;
-    const found: Handles = new Map();
+    const found: FoundKeys = new Map();
     const templates = keys.length > FIND_ONE_BY_ONE ? this.#templates : keys.map(templateOf);
     for (const template of templates) await findInto(found, channel, slotId, template);
-    return generation === this.#generation ? await this.#bind(channel, keys, found) : [];
+    const bindings: KeyBinding[] = [];
+    for (const key of keys) {
+      const handle = await this.#provenHandle(channel, slotId, key, objectsFor(key, found));
+      bindings.push({ number: key.number, handle });
+    }
+    return generation === this.#generation ? await this.#bind(channel, keys, bindings) : [];
+  }
+
+  /** That of the first object that is the key. */
+  async #provenHandle(
+    channel: Channel,
+    slotId: number,
+    key: ServedKey,
+    objects: readonly FoundKey[],
+  ): Promise<Uint8Array | undefined> {
+    for (const object of objects) {
+      const { handle } = object;
+      let isAsked = false;
+      const sign: SignSample = (sample) =>
+        channel.ask("sign", { slotId, handle, ...sample }, () => isAsked = true);
+      try {
+        const isDeadly = this.#deadly.has(key.number);
+        if (await isProven(key, object, isDeadly ? undefined : sign)) return handle;
+      } catch (thrown) {
+        const isAnswered = ckrOf(thrown) !== undefined;
+        if (isAsked && !isAnswered) this.#deadly.add(key.number);
+        throw thrown;
+      }
+    }
+    return undefined;
   }
 
   async #bind(
     channel: Channel,
     keys: readonly ServedKey[],
-    found: Handles,
+    bindings: readonly KeyBinding[],
   ): Promise<readonly ServedKey[]> {
-    const bindings = keys.map(({ number, spki }) => ({ number, handle: found.get(toHex(spki)) }));
     await channel.ask("bindKeys", { keys: bindings });
     const lost: ServedKey[] = [];
     for (const [index, { number, handle }] of bindings.entries()) {
@@ -110,21 +149,28 @@ export class ServedKeys {
 }
 
 /** By public halves. */
-type Handles = Map<string, Uint8Array>;
+type FoundKeys = Map<string, FoundKey[]>;
 
-/** Where several keys have one public half it is the first that is used, each time. */
 async function findInto(
-  handles: Handles,
+  byHalf: FoundKeys,
   channel: Channel,
   slotId: number,
   template: KeyTemplate,
 ): Promise<readonly FoundKey[]> {
   const found = await findKeys(channel, slotId, template);
-  for (const { spki, handle } of found) {
-    const half = spki && toHex(spki);
-    if (half !== undefined && !handles.has(half)) handles.set(half, handle);
+  for (const key of found) {
+    if (key.spki === undefined) continue;
+    const half = toHex(key.spki);
+    byHalf.set(half, [...byHalf.get(half) ?? [], key]);
   }
   return found;
+}
+
+/** Those with the key's public half, in the same order each time: those with its name come first. */
+function objectsFor(key: ServedKey, found: FoundKeys): readonly FoundKey[] {
+  const isNamed = ({ id, label }: FoundKey) => label === key.label && toHex(id) === toHex(key.id);
+  const objects = found.get(toHex(key.info.spki)) ?? [];
+  return objects.toSorted((one, other) => Number(isNamed(other)) - Number(isNamed(one)));
 }
 
 function templateOf({ id, label }: ServedKey): KeyTemplate {

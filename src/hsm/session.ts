@@ -3,6 +3,7 @@ import type { PKCS11 } from "pkcs11js";
 import type { Scheme } from "../crypto/scheme.ts";
 import type { KeyShape } from "../crypto/public_key.ts";
 import type { KeylessError } from "../errors/errors.ts";
+import { carryOut, MAX_RESULT_BYTES } from "./carry_out.ts";
 import { ckrOf, type Handle, hsmError, type Pkcs11js, toHandle } from "./cryptoki.ts";
 import { openAnySession } from "./open_session.ts";
 import { operationOf, resultOf } from "./operations.ts";
@@ -22,8 +23,7 @@ export class TokenSession {
   readonly #lib: PKCS11;
   readonly #session: Handle;
   readonly #made = Buffer.alloc(MAX_RESULT_BYTES);
-  /** In a row, of those that no request is to blame for. */
-  #failures = 0;
+  readonly #failures = new Failures();
   #isClosed = false;
 
   /**
@@ -48,20 +48,15 @@ export class TokenSession {
    * @throws KeylessError "SIGN_REFUSED", "SIGN_FAILED"; SessionLost, then the session is of no use
    */
   perform(handle: Handle, key: KeyShape, scheme: Scheme, bytes: Uint8Array): Uint8Array {
-    const { call, mechanism, input } = operationOf(key, scheme, bytes);
+    const operation = operationOf(key, scheme, bytes);
+    const open = { lib: this.#lib, session: this.#session };
     let made: Uint8Array;
     try {
-      if (call === "sign") {
-        this.#lib.C_SignInit(this.#session, mechanism, handle);
-        made = this.#lib.C_Sign(this.#session, input, this.#made);
-      } else {
-        this.#lib.C_DecryptInit(this.#session, mechanism, handle);
-        made = this.#lib.C_Decrypt(this.#session, input, this.#made);
-      }
+      made = carryOut(open, handle, operation, this.#made);
     } catch (thrown) {
-      throw this.#failure(scheme, thrown);
+      throw this.#failure(handle, scheme, thrown);
     }
-    this.#failures = 0;
+    this.#failures.end();
     return resultOf(key, scheme, made);
   }
 
@@ -74,7 +69,7 @@ export class TokenSession {
     }
   }
 
-  #failure(scheme: Scheme, thrown: unknown): KeylessError | SessionLost {
+  #failure(handle: Handle, scheme: Scheme, thrown: unknown): KeylessError | SessionLost {
     const ckr = ckrOf(thrown);
     if (ckr !== undefined && LOST.has(ckr)) {
       this.#isClosed = CLOSED.has(ckr);
@@ -86,8 +81,37 @@ export class TokenSession {
       return hsmError(what, thrown, isBadBlock ? "SIGN_REFUSED" : "SIGN_FAILED");
     }
     const failed = hsmError(what, thrown, "SIGN_FAILED");
-    this.#failures += 1;
-    return this.#failures < MAX_FAILURES ? failed : new SessionLost(failed.message);
+    this.#failures.add(handle);
+    return this.#failures.areOfSession() ? new SessionLost(failed.message) : failed;
+  }
+}
+
+/**
+ * Failures in a row that may be the session's, the request's or the key's: a broken link to a token may
+ * show in nothing else, for ever.
+ */
+export class Failures {
+  readonly #keys = new Set<Handle>();
+  #count = 0;
+  #sinceMs = 0;
+
+  /** @param key the same object each time */
+  add(key: Handle, nowMs = performance.now()): void {
+    if (this.#count === 0) this.#sinceMs = nowMs;
+    this.#count += 1;
+    this.#keys.add(key);
+  }
+
+  end(): void {
+    if (this.#count === 0) return;
+    this.#count = 0;
+    this.#keys.clear();
+  }
+
+  /** Those of one key are its own, unless nothing has succeeded for a while. */
+  areOfSession(nowMs = performance.now()): boolean {
+    if (this.#count < MAX_FAILURES) return false;
+    return this.#keys.size > 1 || nowMs - this.#sinceMs >= MAX_FAILING_MS;
   }
 }
 
@@ -113,8 +137,8 @@ const CLOSED: ReadonlySet<string> = new Set(["CKR_SESSION_CLOSED", "CKR_SESSION_
 const OF_REQUEST =
   /^CKR_(?:DATA_|ENCRYPTED_DATA_|KEY_(?!HANDLE)|MECHANISM_|ARGUMENTS_BAD|FUNCTION_NOT_SUPPORTED)/;
 
-/** A broken link to a token may show in nothing else, for ever. */
 const MAX_FAILURES = 3;
+const MAX_FAILING_MS = 1_000;
 
 /** A block that is not below the modulus: the client's fault. */
 const BAD_BLOCK: ReadonlySet<string> = new Set([
@@ -123,6 +147,3 @@ const BAD_BLOCK: ReadonlySet<string> = new Set([
   "CKR_ENCRYPTED_DATA_INVALID",
   "CKR_ENCRYPTED_DATA_LEN_RANGE",
 ]);
-
-/** An RSA key of 16,384 bits. */
-const MAX_RESULT_BYTES = 2_048;

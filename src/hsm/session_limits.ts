@@ -29,9 +29,12 @@ export function waitOf(uris: readonly Pkcs11Uri[]): number {
   return Math.max(...uris.map((uri) => uri.wait ?? DEFAULT_WAIT_MS));
 }
 
-/** How long an operation may take before a module counts as hung, given how long requests may wait. */
+/**
+ * How long an operation may take before a module counts as hung, given how long requests may wait. One
+ * that may wait for an hour does so for a session, not in it.
+ */
 export function signTimeoutOf(waitMs: number): number {
-  return Math.max(HUNG_AFTER_WAITS * waitMs, LEAST_SIGN_TIMEOUT_MS);
+  return Math.min(Math.max(HUNG_AFTER_WAITS * waitMs, LEAST_SIGN_TIMEOUT_MS), MOST_SIGN_TIMEOUT_MS);
 }
 
 /** The files that a main program has open, at most, for the modules that these URIs name. */
@@ -49,5 +52,6 @@ const DEFAULT_SESSIONS = 16;
 const DEFAULT_WAIT_MS = 10_000;
 const HUNG_AFTER_WAITS = 3;
 const LEAST_SIGN_TIMEOUT_MS = 5_000;
+const MOST_SIGN_TIMEOUT_MS = 60_000;
 /** Its process's streams and answers; each session has a socket besides. */
 const FILES_OF_MODULE = 4;

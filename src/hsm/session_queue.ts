@@ -32,6 +32,8 @@ export interface SessionQueueOptions {
   readonly waitMs: number;
   /** Told of each reply but those that were made. */
   readonly onError?: (reply: SessionReply) => void;
+  /** A request for the key was made that a session had in hand when it ended. */
+  readonly onRetried?: (key: number) => void;
   /** Requests wait although every session has work. */
   readonly onDemand?: () => void;
 }
@@ -50,6 +52,7 @@ export class SessionQueue {
   #largest = 0;
   #made = 0;
   #isPaused = false;
+  #isClosed = false;
   #isFillQueued = false;
   #sweep: ReturnType<typeof setTimeout> | undefined;
 
@@ -116,22 +119,34 @@ export class SessionQueue {
     this.#fillSoon();
   }
 
-  /** The session has ended. What it had not answered is tried in another one, once. */
-  remove(session: QueueSession, why: string): void {
+  /**
+   * The session has ended. What it had not answered is tried in another one, once.
+   *
+   * @param isByFirst whether it ended at the first of these: then the others were not tried yet
+   * @returns the key of that one
+   */
+  remove(session: QueueSession, why: string, isByFirst = false): number | undefined {
     const held = this.#sessions.get(session);
-    if (held === undefined) return;
+    if (held === undefined) return undefined;
     this.#sessions.delete(session);
     session.onReplies(() => {}); // its thread may still be at work
+    const [first] = held.entries;
     for (const entry of held.entries.toReversed()) {
       if (entry.isSettled) continue;
-      if (entry.isRetried) this.#settle(entry, replyOf("SIGN_FAILED", `the session ended: ${why}`));
-      else {
+      const wasTried = !isByFirst || entry === first;
+      if (wasTried && entry.isRetried) {
+        this.#settle(entry, replyOf("SIGN_FAILED", `the session ended: ${why}`));
+        continue;
+      }
+      if (wasTried) {
         entry.isRetried = true;
         entry.sinceMs = performance.now();
-        this.#queue.putBack(this.#counted(entry));
       }
+      this.#queue.putBack(this.#counted(entry));
     }
+    if (this.#isClosed) this.#failAll();
     this.#fillSoon();
+    return isByFirst ? first?.key : undefined;
   }
 
   /** Gives the sessions nothing more until `resume`: it is not sure that they are of use. */
@@ -154,15 +169,23 @@ export class SessionQueue {
     return undefined;
   }
 
-  /** Answers everything that waits. */
-  fail(outcome: Exclude<Outcome, "made">, why: string): void {
-    for (const entry of this.#queue.sweep(() => false)) this.#settle(entry, replyOf(outcome, why));
-    this.#waitingMs = 0;
+  /** Answers everything that waits, or all of it that is for a key. */
+  fail(outcome: Exclude<Outcome, "made">, why: string, key?: number): void {
+    for (const entry of this.#queue.sweep((each) => key !== undefined && each.key !== key)) {
+      this.#waitingMs -= entry.costMs;
+      this.#settle(entry, replyOf(outcome, why));
+    }
+    if (this.#queue.length === 0) this.#waitingMs = 0;
   }
 
   /** Answers nothing any more. */
   close(): void {
+    this.#isClosed = true;
     clearTimeout(this.#sweep);
+    this.#failAll();
+  }
+
+  #failAll(): void {
     this.fail("ABORTED", "the token is not used any more");
   }
 
@@ -232,8 +255,11 @@ export class SessionQueue {
   #settle(entry: Entry, reply: SessionReply): void {
     if (entry.isSettled) return;
     entry.isSettled = true;
-    if (reply.outcome === "made") this.#made += 1;
-    else this.#options.onError?.(reply);
+    if (reply.outcome !== "made") this.#options.onError?.(reply);
+    else {
+      this.#made += 1;
+      if (entry.isRetried) this.#options.onRetried?.(entry.key);
+    }
     entry.request.settle(reply);
   }
 

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { KeyType } from "../crypto/scheme.ts";
 import type { Handle } from "./cryptoki.ts";
+import { fullName } from "./key_candidates.ts";
 import {
   type AttributeName,
   AttributeReader,
@@ -36,6 +37,8 @@ export interface TokenKey extends KeyName {
   readonly spkiFrom: "public key" | "certificate" | "private key" | undefined;
   /** Public keys or certificates of which one may be the key's own, but which one cannot be told. */
   readonly rivals?: readonly KeyName[] | undefined;
+  /** How many private keys have its type, id and label, and nothing else that tells them apart. */
+  readonly namesakes?: number | undefined;
   readonly hasCertificate: boolean;
   readonly canSign: boolean;
   readonly canDecrypt: boolean;
@@ -75,7 +78,11 @@ export function* listKeys(
   const silent = keys.flatMap(({ type, told }) => told === undefined && type || []);
   const names = keys.map(({ attributes }) => attributes);
   const beside = yield* Neighbours.read(open, names, new Set(silent));
-  for (const key of keys) yield describeKey(key, beside);
+  const byGuise = Map.groupBy(keys, guiseOf); // what a template fits, its namesakes fit, too
+  for (const key of keys) {
+    const { length } = byGuise.get(guiseOf(key))!;
+    yield { ...describeKey(key, beside), namesakes: length > 1 ? length : undefined };
+  }
 }
 
 interface PrivateKey {
@@ -120,6 +127,13 @@ class PrivateKeyReader {
       modulus: half.modulus?.length ? half.modulus : undefined,
     };
   }
+}
+
+/** The same for keys that nothing tells apart. */
+function guiseOf(key: PrivateKey): unknown {
+  const { attributes, type, told, modulus } = key;
+  const isTold = type === undefined || told !== undefined || modulus !== undefined;
+  return isTold ? key : `${type} ${fullName(attributes)}`;
 }
 
 function describeKey(key: PrivateKey, beside: Neighbours): ListedKey {

@@ -1,5 +1,6 @@
 import { KeylessError, messageOf } from "../errors/errors.ts";
 import { ErrorCounts } from "./error_counts.ts";
+import { KeyFaults } from "./key_faults.ts";
 import { logIn } from "./login.ts";
 import type { FoundKey } from "./module_calls.ts";
 import type { ModuleChannel } from "./module_channel.ts";
@@ -68,6 +69,9 @@ export class TokenPool {
   readonly #sessions: TokenSessions;
   readonly #keys = new ServedKeys();
   readonly #errors = new ErrorCounts();
+  readonly #faults = new KeyFaults();
+  /** Keys at whose requests sessions have ended since the last mend, and why. */
+  readonly #suspects = new Map<number, string>();
   readonly #recovery: Recovery;
   #slot: TokenSlot | undefined;
   #exhausted = 0;
@@ -86,12 +90,13 @@ export class TokenPool {
         if (outcome === "HSM_BUSY") this.#exhausted += 1;
         else if (outcome === "SIGN_FAILED") this.#errors.add(new TextDecoder().decode(bytes));
       },
+      onRetried: (key) => this.#faults.absolve(key),
       onDemand: () => this.#grow(),
     });
     this.#sessions = new TokenSessions(this.#queue, {
       ...options,
       open: async () => await this.#channel().openSession(this.slot.slotId),
-      onLost: (why, hasHung) => this.#lost(why, hasHung),
+      onLost: (why, hasHung, key) => this.#lost(why, hasHung, key),
       onLimited: (why, count) => {
         this.#errors.add(why);
         options.onLimited?.(why, count);
@@ -118,6 +123,11 @@ export class TokenPool {
 
   get isUp(): boolean {
     return this.#recovery.why === undefined;
+  }
+
+  /** Whether it is up, and its sessions sign. */
+  get isOfUse(): boolean {
+    return this.isUp && !this.#recovery.isFruitless;
   }
 
   load(): TokenLoad {
@@ -174,11 +184,9 @@ export class TokenPool {
 
   /** Has a request carried out; while the token is away it is refused at once. */
   perform(request: TokenRequest): void {
-    if (this.#recovery.isAway) {
-      request.settle(replyOf("HSM_FAILED", this.#away()));
-    } else if (this.#keys.missing.has(request.key)) {
-      request.settle(replyOf("HSM_FAILED", "the key is not on the token any more"));
-    } else this.#queue.push(request);
+    const why = this.#whyRefused(request.key);
+    if (why === undefined) this.#queue.push(request);
+    else request.settle(replyOf("HSM_FAILED", why));
   }
 
   /** The module's process has been replaced, and the module is open. */
@@ -209,8 +217,9 @@ export class TokenPool {
   }
 
   /** What the session had waits until it is known whether the others are of use. */
-  #lost(why: string, hasHung: boolean): void {
+  #lost(why: string, hasHung: boolean, key: number | undefined): void {
     this.#errors.add(why);
+    if (key !== undefined) this.#suspects.set(key, why);
     this.#areHandlesOld ||= HANDLE_INVALID.test(why);
     this.#queue.pause();
     this.#recovery.start(why, this.#sessions.size === 0, hasHung);
@@ -233,10 +242,22 @@ export class TokenPool {
       await this.#findKeysAgain();
       if (this.#keys.areAllMissing) throw new KeylessError("HSM_FAILED", "no key is there");
     }
+    this.#blameSuspects();
     await this.#sessions.openLeast();
   }
 
+  /** Each once for all sessions that ended together. */
+  #blameSuspects(): void {
+    for (const [key, why] of this.#suspects) {
+      this.#faults.blame(key, why);
+      const refusal = this.#faults.whyRefused(key);
+      if (refusal !== undefined) this.#queue.fail("HSM_FAILED", refusal, key);
+    }
+    this.#suspects.clear();
+  }
+
   async #reopen(): Promise<void> {
+    this.#blameSuspects();
     await this.open();
     await this.#findKeysAgain();
     this.#queue.resume();
@@ -274,6 +295,13 @@ export class TokenPool {
     this.#errors.add(why);
     if (isNew) this.#options.onAway?.(why);
     this.#queue.fail("HSM_FAILED", this.#away());
+  }
+
+  /** Undefined where the key can be used. */
+  #whyRefused(key: number): string | undefined {
+    if (this.#recovery.isAway) return this.#away();
+    if (this.#keys.missing.has(key)) return "the key is not on the token any more";
+    return this.#faults.whyRefused(key);
   }
 
   #away(): string {

@@ -8,8 +8,8 @@ export interface TokenSessionsOptions {
   readonly maxSessions: number;
   /** @throws KeylessError where the token gives none */
   readonly open: () => Promise<ModuleSession>;
-  /** One has ended though nobody wanted it to. */
-  readonly onLost: (why: string, hasHung: boolean) => void;
+  /** One has ended though nobody wanted it to. @param key whose request it ended at, if that is known */
+  readonly onLost: (why: string, hasHung: boolean, key: number | undefined) => void;
   /** The token gives no further session: `count` are open. */
   readonly onLimited: (why: string, count: number) => void;
 }
@@ -148,10 +148,10 @@ export class TokenSessions {
   }
 
   #ended(session: ModuleSession, why: string): void {
-    this.#queue.remove(session, why);
+    const key = this.#queue.remove(session, why, session.wasLost);
     if (!this.#open.delete(session) || this.#isClosed) return;
     this.#endingNow(session);
-    this.#options.onLost(why, session.hasHung);
+    this.#options.onLost(why, session.hasHung, key);
   }
 
   #closeIdle(): void {

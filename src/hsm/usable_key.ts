@@ -75,7 +75,14 @@ export function usableKey(
         "the key without it",
     );
   }
-  const { rivals = [] } = key;
+  const { rivals = [], namesakes = 1 } = key;
+  if (namesakes > 1) {
+    throw refused(
+      key,
+      `is one of ${namesakes} private keys of this id and label, of which none tells its public ` +
+        "half: give each an id of its own",
+    );
+  }
   if (rivals.length > 0) {
     throw refused(
       key,

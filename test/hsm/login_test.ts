@@ -72,9 +72,10 @@ describe("logIn", () => {
   });
 
   const UNKNOWN = [
-    ["CKR_GENERAL_ERROR", 0x5, /: CKR_GENERAL_ERROR\. It/],
-    ["CKR_DEVICE_ERROR", 0x30, /: CKR_DEVICE_ERROR\. It/],
-    ["a code of the vendor's", 0x80000001, /: CKR_0x80000001\. It/],
+    ["CKR_GENERAL_ERROR", 0x5, /: CKR_GENERAL_ERROR\. /],
+    ["CKR_DEVICE_REMOVED", 0x32, /: CKR_DEVICE_REMOVED\. /],
+    ["CKR_DEVICE_ERROR", 0x30, /: CKR_DEVICE_ERROR\. /],
+    ["a code of the vendor's", 0x80000001, /: CKR_0x80000001\. /],
     ["a crash", "crash", /SIGSEGV|exit code/],
     ["a hang", "hang", /hangs: login did not return within 4 s/],
   ] as const;
@@ -88,7 +89,7 @@ describe("logIn", () => {
           assert.equal(error.code, "HSM_PIN");
           assert.match(
             error.message,
-            /^the token "prod" may have refused the PIN: .*\. It is not tried again/,
+            /^the token "prod" may have refused the PIN: .*it is not tried again/,
           );
           assert.match(error.message, why);
           return true;
@@ -101,7 +102,7 @@ describe("logIn", () => {
     );
   }
 
-  for (const [name, ckr] of [["DEVICE_REMOVED", 0x32], ["TOKEN_NOT_PRESENT", 0xe0]] as const) {
+  for (const [name, ckr] of [["TOKEN_NOT_PRESENT", 0xe0], ["SLOT_ID_INVALID", 0x3]] as const) {
     test(`tries a PIN again after CKR_${name}: it was not looked at`, SLOW, async () => {
       shim.failLogins(ckr);
       await assert.rejects(attempt(utf8(PIN)), {
@@ -112,6 +113,44 @@ describe("logIn", () => {
       assert.equal(await attempt(utf8(PIN)), 1);
     });
   }
+
+  test(
+    "tries a PIN that was right once more, a minute after it may have been refused",
+    SLOW,
+    async () => {
+      let nowMs = 0;
+      refused = new RefusedPins(() => nowMs);
+      assert.equal(await attempt(utf8(PIN)), 1);
+      shim.failLogins(0x30); // CKR_DEVICE_ERROR
+      await assert.rejects(attempt(utf8(PIN)), { code: "HSM_PIN", message: /may have refused/ });
+      nowMs += 59_000;
+      await assert.rejects(attempt(utf8(PIN)), { code: "HSM_PIN", message: /refused this PIN/ });
+      nowMs += 1_000;
+      await assert.rejects(attempt(utf8(PIN)), { code: "HSM_PIN", message: /may have refused/ });
+      nowMs += 600_000;
+      await assert.rejects(attempt(utf8(PIN)), { code: "HSM_PIN", message: /refused this PIN/ });
+    },
+  );
+
+  test("begins to count anew where the second try was right", SLOW, async () => {
+    let nowMs = 0;
+    refused = new RefusedPins(() => nowMs);
+    for (let count = 0; count < 3; count++) {
+      shim.failLogins();
+      assert.equal(await attempt(utf8(PIN)), 1);
+      shim.failLogins(0x30);
+      await assert.rejects(attempt(utf8(PIN)), { code: "HSM_PIN", message: /may have refused/ });
+      nowMs += 60_000;
+    }
+  });
+
+  test("hands a PIN over once where two ask to log in at the same time", SLOW, async () => {
+    shim.failLogins(0x30);
+    const loginsBefore = shim.logins();
+    const ended = await Promise.allSettled([attempt(utf8(PIN)), attempt(utf8(PIN))]);
+    assert.deepEqual(ended.map(({ status }) => status), ["rejected", "rejected"]);
+    assert.equal(shim.logins() - loginsBefore, 1);
+  });
 
   test("tries a PIN again where the process ended before it was handed over", SLOW, async () => {
     const kill = (channel: ModuleChannel) => channel.kill(GONE);

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Scheme, SCHEMES, type SignScheme } from "../../src/crypto/scheme.ts";
 import { digestOf, verifySignature } from "../../src/crypto/verify.ts";
 import { findKeys } from "../../src/hsm/key_listing.ts";
@@ -9,6 +11,7 @@ import {
   bindAll,
   type BoundKeys,
   logIn,
+  moduleCommand,
   openModule,
   type Perform,
   performOn,
@@ -211,6 +214,21 @@ describe("a module that fails", () => {
     assert.match(await sessions[0]!.end, /the process of the PKCS#11 module is gone: .*SIGSEGV/);
     await ended;
     await assert.rejects(channel.ask("info", undefined), { code: "HSM_FAILED" });
+  });
+
+  test("that has started others leaves no open files behind when it ends", SLOW, async () => {
+    const openFiles = () => readdirSync("/proc/self/fd").length;
+    const child = 'sleep 8 & exec "$0" "$@"'; // which has the other ends of all pipes and sockets
+    const command = ["sh", "-c", child, ...moduleCommand(slow.path)];
+    const channel = openModule(slow.path, { command, env: slow.env, maxSessions: 200 });
+    await channel.opened;
+    assert.ok(openFiles() > 200);
+    const ended = exitOf(channel);
+    channel.kill("somebody wanted it gone");
+    await ended;
+    const sinceMs = performance.now();
+    while (openFiles() > 100 && performance.now() - sinceMs < 4_000) await sleep(20);
+    assert.ok(openFiles() <= 100, `${openFiles()} files`);
   });
 
   test("by hanging is killed when a call has taken too long", SLOW, async () => {

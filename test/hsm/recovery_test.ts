@@ -58,6 +58,25 @@ describe("a recovery", () => {
     assert.equal(recovery.why, undefined);
   });
 
+  test("sees to what is lost while it ends, in whatever moment", async () => {
+    for (let turns = 0; turns < 12; turns++) {
+      const { recovery, steps, until } = makeRecovery({
+        mend: async () => {
+          if (steps.filter((step) => step === "look").length > 1) return;
+          const lose = async () => {
+            for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+            recovery.start("lost again", false);
+          };
+          void lose();
+          await Promise.resolve();
+        },
+      });
+      recovery.start("lost", false);
+      await until("look", 2);
+      recovery.close();
+    }
+  });
+
   test("begins anew where the login does not hold, once all is let go of", async () => {
     const { recovery, steps, ended } = makeRecovery({ look: () => Promise.resolve(false) });
     recovery.start("lost", false);

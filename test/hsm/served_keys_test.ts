@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { describePublicKey } from "../../src/crypto/public_key.ts";
 import type { FoundKey, KeyBinding, ModuleCalls } from "../../src/hsm/module_calls.ts";
 import type { ModuleChannel } from "../../src/hsm/module_channel.ts";
 import { ServedKeys } from "../../src/hsm/served_keys.ts";
 import type { KeyTemplate } from "../../src/hsm/token_keys.ts";
+import { keyOf as keyOfKind, publicKeyOf } from "../support/openssl.ts";
 
 /** A module whose token has these keys, each with a handle of one byte. */
 class FakeToken {
@@ -43,7 +45,7 @@ const keyOf = (number: number, handle: number, spki = number): FoundKey => ({
   label: `key ${number}`,
   keyType: 3,
   spki: Uint8Array.of(spki),
-  spkiFrom: "public key",
+  spkiFrom: "private key",
   hasCertificate: false,
   canSign: true,
   canDecrypt: false,
@@ -53,11 +55,20 @@ const keyOf = (number: number, handle: number, spki = number): FoundKey => ({
   handle: Uint8Array.of(handle),
 });
 
+const INFO = describePublicKey(publicKeyOf(keyOfKind("P-256")));
+
 async function serve(token: FakeToken, templates: readonly KeyTemplate[]): Promise<ServedKeys> {
   const served = new ServedKeys();
   const found: FoundKey[] = [];
   for (const template of templates) found.push(...await served.find(token.channel, 0, template));
-  const keys = found.map((key, number) => ({ ...key, number, spki: key.spki! }));
+  const keys = found.map((key, number) => {
+    return {
+      ...key,
+      number,
+      info: { ...INFO, spki: key.spki! },
+      mechanisms: ["CKM_ECDSA"] as const,
+    };
+  });
   await served.serve(token.channel, keys);
   token.looked.splice(0);
   return served;
@@ -103,12 +114,12 @@ describe("the keys that are served of a token", () => {
     assert.deepEqual([...token.bound], [[0, 21], [1, 22]]);
   });
 
-  test("are the first of those that have one public half, each time", async () => {
+  test("are those with their names, of those that have one public half, each time", async () => {
     const token = new FakeToken([keyOf(1, 11, 9), keyOf(2, 12, 9)]);
     const served = await serve(token, [{}]);
-    assert.equal(token.bound.get(0), 11);
+    assert.deepEqual([...token.bound], [[0, 11], [1, 12]]);
     token.keys = [keyOf(2, 22, 9), keyOf(1, 21, 9)];
     await served.findAgain(token.channel, 0);
-    assert.equal(token.bound.get(0), 21);
+    assert.deepEqual([...token.bound], [[0, 21], [1, 22]]);
   });
 });

@@ -170,6 +170,48 @@ test("what a session had when it ended is tried in another, once", async () => {
   assert.equal(sessions[2]!.held.length, 0);
 });
 
+test("what a session had when it ended is given up where the token is not used any more", async () => {
+  const { queue, ask, settled } = makeQueue();
+  const session = new FakeSession();
+  queue.add(session);
+  ask("one");
+  await turn();
+  queue.close();
+  assert.deepEqual(settled, [], "it may still be answered");
+  queue.remove(session, "the program ends");
+  assert.deepEqual(settled, ["one: ABORTED"]);
+});
+
+test("what stood behind the request that ended a session was not tried", async () => {
+  const retried: number[] = [];
+  const { queue, ask, settled } = makeQueue({ onRetried: (key) => retried.push(key) });
+  const connection = { aborted: false };
+  const sessions = Array.from({ length: 3 }, () => new FakeSession());
+  ask("ends it", { connection, key: 7 });
+  for (const name of ["a", "b"]) ask(name, { connection, key: 7 });
+  for (const session of sessions.slice(0, 2)) {
+    queue.add(session);
+    await turn();
+    assert.equal(queue.remove(session, "it was pulled", true), 7);
+  }
+  assert.deepEqual(settled, ["ends it: SIGN_FAILED"]);
+  queue.add(sessions[2]!);
+  for (let n = 0; n < 3; n++) {
+    await turn();
+    sessions[2]!.answer();
+  }
+  assert.deepEqual([settled.slice(1), retried], [["a", "b"], []]);
+});
+
+test("what waits for one key is failed alone", () => {
+  const { queue, ask, settled } = makeQueue();
+  for (const key of [1, 2, 1]) ask(`${key}`, { key });
+  queue.fail("HSM_FAILED", "it is refused", 1);
+  assert.deepEqual(settled, ["1: HSM_FAILED", "1: HSM_FAILED"]);
+  assert.equal(queue.waiting, 1);
+  queue.close();
+});
+
 test("demand is told where the sessions have enough to do", async () => {
   let told = 0;
   const { queue, ask } = makeQueue({ onDemand: () => told += 1 });

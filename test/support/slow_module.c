@@ -10,6 +10,8 @@
  *   SLOW_MODULE_FAULT     a file that C_Sign looks for: it removes it, and does once what it says:
  *                         "hang", "crash", "drop" all sessions of the token, or the number of a CKR
  *                         to return. With "always " before it the file stays
+ *   SLOW_MODULE_TRIAL     the same in a session that C_Login was called in
+ *   SLOW_MODULE_ONLY      faults are for keys with this label alone
  *   SLOW_MODULE_HANG_IN   "C_Initialize" or "C_GetSlotList", which then never returns
  *   SLOW_MODULE_FLAGS     added to those of every token
  *   SLOW_MODULE_SESSIONS  how many sessions may be opened in all; then it is CKR_SESSION_COUNT
@@ -39,6 +41,11 @@ static CK_FUNCTION_LIST slow;
 static CK_FUNCTION_LIST *real;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+/* by session: whether C_Login was called in it, whether faults are for the key that it signs with */
+enum { SESSIONS = 4096 };
+static char has_login[SESSIONS];
+static char is_meant[SESSIONS];
+
 static void sleep_for(const char *variable) {
   const char *text = getenv(variable);
   long ms = text ? atol(text) : 0;
@@ -62,9 +69,10 @@ static CK_RV drop(CK_SESSION_HANDLE session) {
 }
 
 static CK_RV fault(CK_SESSION_HANDLE session) {
-  const char *path = getenv("SLOW_MODULE_FAULT");
+  const char *path = getenv(has_login[session % SESSIONS] ? "SLOW_MODULE_TRIAL"
+                                                          : "SLOW_MODULE_FAULT");
   char what[32] = "";
-  FILE *file = path ? fopen(path, "r") : NULL;
+  FILE *file = path && is_meant[session % SESSIONS] ? fopen(path, "r") : NULL;
   if (!file) return CKR_OK;
   size_t length = fread(what, 1, sizeof what - 1, file);
   fclose(file);
@@ -76,8 +84,17 @@ static CK_RV fault(CK_SESSION_HANDLE session) {
   return strtoul(what, NULL, 0);
 }
 
+static int has_label(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, const char *wanted) {
+  char label[64];
+  CK_ATTRIBUTE attribute = {CKA_LABEL, label, sizeof label};
+  if (real->C_GetAttributeValue(session, object, &attribute, 1) != CKR_OK) return 0;
+  return attribute.ulValueLen == strlen(wanted) && memcmp(label, wanted, strlen(wanted)) == 0;
+}
+
 static CK_RV slow_sign_init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
                             CK_OBJECT_HANDLE key) {
+  const char *only = getenv("SLOW_MODULE_ONLY");
+  is_meant[session % SESSIONS] = !only || has_label(session, key, only);
   sleep_for("SLOW_MODULE_INIT_MS");
   return real->C_SignInit(session, mechanism, key);
 }
@@ -90,18 +107,11 @@ static CK_RV slow_sign(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG dat
   return failed == CKR_OK ? done : failed; /* done all the same: a failure ends the operation */
 }
 
-static int is_odd(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object) {
-  const char *odd = getenv("SLOW_MODULE_ODD");
-  char label[64];
-  CK_ATTRIBUTE attribute = {CKA_LABEL, label, sizeof label};
-  if (!odd || real->C_GetAttributeValue(session, object, &attribute, 1) != CKR_OK) return 0;
-  return attribute.ulValueLen == strlen(odd) && memcmp(label, odd, strlen(odd)) == 0;
-}
-
 static CK_RV slow_get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                                       CK_ATTRIBUTE_PTR attributes, CK_ULONG count) {
+  const char *odd = getenv("SLOW_MODULE_ODD");
   sleep_for("SLOW_MODULE_READ_MS");
-  if (is_odd(session, object)) return CKR_FUNCTION_FAILED;
+  if (odd && has_label(session, object, odd)) return CKR_FUNCTION_FAILED;
   return real->C_GetAttributeValue(session, object, attributes, count);
 }
 
@@ -134,12 +144,15 @@ static CK_RV slow_open_session(CK_SLOT_ID slot, CK_FLAGS flags, CK_VOID_PTR appl
   count_in("SLOW_MODULE_OPENS");
   if (getenv("SLOW_MODULE_NO_READER") && !(flags & CKF_RW_SESSION)) return CKR_FUNCTION_FAILED;
   if (most && __sync_add_and_fetch(&opened, 1) > atoi(most)) return CKR_SESSION_COUNT;
-  return real->C_OpenSession(slot, flags, application, notify, session);
+  CK_RV result = real->C_OpenSession(slot, flags, application, notify, session);
+  if (result == CKR_OK) has_login[*session % SESSIONS] = 0;
+  return result;
 }
 
 static CK_RV slow_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin,
                         CK_ULONG length) {
   count_in("SLOW_MODULE_LOGINS");
+  has_login[session % SESSIONS] = 1;
   char what[32] = "";
   FILE *file = getenv("SLOW_MODULE_LOGIN") ? fopen(getenv("SLOW_MODULE_LOGIN"), "r") : NULL;
   if (file) {

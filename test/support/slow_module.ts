@@ -9,6 +9,9 @@ export interface SlowModule {
   readonly env: Readonly<Record<string, string>>;
   /** The next C_Sign hangs, crashes, drops all sessions of the token, or returns that CKR. */
   fail(how: "hang" | "crash" | "drop" | number): void;
+  /** The next with which a key is tried after a login does so. */
+  failTrial(how: "hang" | "crash" | number): void;
+  healTrial(): void;
   /** Each C_Sign from here on returns the CKR of that number, until `heal`. */
   failAlways(ckr: number): void;
   heal(): void;
@@ -27,6 +30,7 @@ export function makeSlowModule(
 ): SlowModule {
   const path = hsm.dir.at("slow_module.so");
   const fault = hsm.dir.at("fault");
+  const trial = hsm.dir.at("trial");
   const login = hsm.dir.at("login");
   const logins = hsm.dir.at("logins");
   const opens = hsm.dir.at("opens");
@@ -39,11 +43,14 @@ export function makeSlowModule(
       SLOW_MODULE_INIT_MS: `${initMs}`,
       SLOW_MODULE_SIGN_MS: `${signMs}`,
       SLOW_MODULE_FAULT: fault,
+      SLOW_MODULE_TRIAL: trial,
       SLOW_MODULE_LOGIN: login,
       SLOW_MODULE_LOGINS: logins,
       SLOW_MODULE_OPENS: opens,
     },
     fail: (how) => writeFileSync(fault, `${how}`),
+    healTrial: () => rmSync(trial, { force: true }),
+    failTrial: (how) => writeFileSync(trial, `${how}`),
     failAlways: (ckr) => writeFileSync(fault, `always ${ckr}`),
     heal: () => rmSync(fault, { force: true }),
     failLogins: (how) => writeFileSync(login, `${how ?? ""}`),

@@ -21,7 +21,7 @@ export interface SoftHsm {
   readonly env: Readonly<Record<string, string>>;
   /** Makes a token with the PIN above. */
   addToken(label: string): void;
-  /** Puts a key pair onto a token: PKCS#8 in PEM. */
+  /** Puts a key pair onto a token, whatever else has its name: PKCS#8 in PEM. */
   importKey(token: string, key: Uint8Array, options: { label: string; id: string }): void;
   /** Makes so many copies of each object of a token that has a key pair and nothing else. */
   copyObjects(token: string, count: number): void;
@@ -51,7 +51,7 @@ export function makeSoftHsm(): SoftHsm {
     importKey(token, key, { label, id }) {
       const file = dir.write("key.pem", openssl(["pkcs8", "-topk8", "-nocrypt"], key));
       const where = ["--token", token, "--pin", PIN];
-      run("softhsm2-util", ["--import", file, ...where, "--label", label, "--id", id]);
+      run("softhsm2-util", ["--import", file, "--force", ...where, "--label", label, "--id", id]);
     },
     copyObjects(token, count) {
       const [folder] = readdirSync(tokens).map((name) => `${tokens}/${name}`).filter((path) =>
