@@ -79,6 +79,19 @@ function meaningOf(ckr: string): string {
   return meaning === undefined ? "" : ` (${meaning})`;
 }
 
+/** What says that the session, its token, or its login is gone. */
+export const SESSION_GONE: ReadonlySet<string> = new Set([
+  "CKR_CRYPTOKI_NOT_INITIALIZED",
+  "CKR_DEVICE_ERROR",
+  "CKR_DEVICE_REMOVED",
+  "CKR_SESSION_CLOSED",
+  "CKR_SESSION_HANDLE_INVALID",
+  "CKR_SLOT_ID_INVALID",
+  "CKR_TOKEN_NOT_PRESENT",
+  "CKR_TOKEN_NOT_RECOGNIZED",
+  "CKR_USER_NOT_LOGGED_IN",
+]);
+
 const UNAVAILABLE = "PKCS#11 is not available: its addon cannot be loaded. From the sources: " +
   "install python3, make and g++, then the npm packages again. The executable unpacks it into " +
   "TMPDIR, which must be writable and allow programs to run";

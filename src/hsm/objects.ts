@@ -1,7 +1,7 @@
 /** Objects of a token and their attributes, by the calls that pkcs11js has for them. */
 import { Buffer } from "node:buffer";
 import type { Attribute, PKCS11 } from "pkcs11js";
-import { ckrOf, type Handle } from "./cryptoki.ts";
+import { ckrOf, type Handle, SESSION_GONE } from "./cryptoki.ts";
 
 /** A module's functions, and a session to call them in. */
 export interface OpenSession {
@@ -84,7 +84,7 @@ export class AttributeReader<Name extends AttributeName> {
       for (const [index, name] of names.entries()) values[name] = read[index]!.value;
       return true;
     } catch (thrown) {
-      if (ENDED.has(ckrOf(thrown) ?? "")) throw thrown;
+      if (SESSION_GONE.has(ckrOf(thrown) ?? "")) throw thrown; // no other object can be read either
       return false;
     }
   }
@@ -141,18 +141,5 @@ export const ATTRIBUTE_TYPES = {
 export type AttributeName = keyof typeof ATTRIBUTE_TYPES;
 
 export const OBJECT_CLASSES = { data: 0, cert: 1, public: 2, private: 3, "secret-key": 4 } as const;
-
-/** With these no other object can be read either. */
-const ENDED: ReadonlySet<string> = new Set([
-  "CKR_CRYPTOKI_NOT_INITIALIZED",
-  "CKR_DEVICE_ERROR",
-  "CKR_DEVICE_REMOVED",
-  "CKR_SESSION_CLOSED",
-  "CKR_SESSION_HANDLE_INVALID",
-  "CKR_SLOT_ID_INVALID",
-  "CKR_TOKEN_NOT_PRESENT",
-  "CKR_TOKEN_NOT_RECOGNIZED",
-  "CKR_USER_NOT_LOGGED_IN",
-]);
 
 const FIND_AT_ONCE = 100;

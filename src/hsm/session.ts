@@ -4,7 +4,7 @@ import type { Scheme } from "../crypto/scheme.ts";
 import type { KeyShape } from "../crypto/public_key.ts";
 import type { KeylessError } from "../errors/errors.ts";
 import { carryOut, MAX_RESULT_BYTES } from "./carry_out.ts";
-import { ckrOf, type Handle, hsmError, type Pkcs11js, toHandle } from "./cryptoki.ts";
+import { ckrOf, type Handle, hsmError, type Pkcs11js, SESSION_GONE, toHandle } from "./cryptoki.ts";
 import { openAnySession } from "./open_session.ts";
 import { operationOf, resultOf } from "./operations.ts";
 
@@ -115,20 +115,12 @@ export class Failures {
   }
 }
 
-/** The session, its token, or its login is gone, or a call before has left it unusable. */
+/** The session is gone, its keys are, or a call before has left it unusable. */
 const LOST: ReadonlySet<string> = new Set([
-  "CKR_CRYPTOKI_NOT_INITIALIZED",
-  "CKR_DEVICE_ERROR",
-  "CKR_DEVICE_REMOVED",
+  ...SESSION_GONE,
   "CKR_KEY_HANDLE_INVALID",
   "CKR_OBJECT_HANDLE_INVALID",
   "CKR_OPERATION_ACTIVE",
-  "CKR_SESSION_CLOSED",
-  "CKR_SESSION_HANDLE_INVALID",
-  "CKR_SLOT_ID_INVALID",
-  "CKR_TOKEN_NOT_PRESENT",
-  "CKR_TOKEN_NOT_RECOGNIZED",
-  "CKR_USER_NOT_LOGGED_IN",
 ]);
 
 const CLOSED: ReadonlySet<string> = new Set(["CKR_SESSION_CLOSED", "CKR_SESSION_HANDLE_INVALID"]);

@@ -1,5 +1,6 @@
 import type { KeyShape } from "../crypto/public_key.ts";
 import type { Scheme } from "../crypto/scheme.ts";
+import { onceATurn } from "../runtime/turn.ts";
 import { FairQueue } from "../threads/fair_queue.ts";
 import type { Outcome, SessionReply, SessionRequest } from "./batch.ts";
 import { OperationCosts } from "./operation_costs.ts";
@@ -46,6 +47,8 @@ export interface SessionQueueOptions {
 export class SessionQueue {
   readonly #options: SessionQueueOptions;
   readonly #queue = new FairQueue<Entry>(TURN_LIMITS);
+  /** After all that came with it: they travel together. */
+  readonly #fillSoon = onceATurn(() => this.#fill());
   readonly #sessions = new Map<QueueSession, Held>();
   readonly #costs = new OperationCosts();
   #waitingMs = 0;
@@ -53,7 +56,6 @@ export class SessionQueue {
   #made = 0;
   #isPaused = false;
   #isClosed = false;
-  #isFillQueued = false;
   #sweep: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: SessionQueueOptions) {
@@ -192,16 +194,6 @@ export class SessionQueue {
   #counted(entry: Entry): Entry {
     this.#waitingMs += entry.costMs;
     return entry;
-  }
-
-  /** After all that came with it: they travel together. */
-  #fillSoon(): void {
-    if (this.#isFillQueued) return;
-    this.#isFillQueued = true;
-    queueMicrotask(() => {
-      this.#isFillQueued = false;
-      this.#fill();
-    });
   }
 
   #fill(): void {

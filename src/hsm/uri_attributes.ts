@@ -88,7 +88,7 @@ export const OBJECT_TYPES = ["public", "private", "cert", "secret-key", "data"] 
 export const MAX_SESSIONS = 256;
 
 /** What takes three times as long has hung, and timers can tell. */
-export const MAX_WAIT_MS = 7 * 86_400_000;
+const MAX_WAIT_MS = 7 * 86_400_000;
 
 interface ValueKind<Value> {
   readonly read: (bytes: Uint8Array) => Value;

@@ -1,5 +1,6 @@
 import type { TLSSocket } from "node:tls";
 import { encodePackets, type PacketDraft } from "../protocol/packet.ts";
+import { onceATurn } from "../runtime/turn.ts";
 import type { ServerCounters } from "./server_counters.ts";
 
 /**
@@ -8,6 +9,8 @@ import type { ServerCounters } from "./server_counters.ts";
  * buffer for each, and one more for all, a ping would cost a tenth more.
  */
 export class Outbox<Request> {
+  /** Flushes at the end of this turn: replies that become ready in it leave together. */
+  readonly flushSoon = onceATurn(() => this.flush());
   readonly #socket: TLSSocket;
   readonly #counters: ServerCounters;
   readonly #flushed: (requests: readonly Request[], bytes: number) => void;
@@ -17,7 +20,6 @@ export class Outbox<Request> {
   /** Pieces that are written, and not taken yet. */
   readonly #writing = new Set<readonly Request[]>();
   #bytes = 0;
-  #isFlushQueued = false;
   #lastProgressMs = 0;
 
   /** `flushed` is told each time that replies have left: the requests of all, and their bytes. */
@@ -71,16 +73,6 @@ export class Outbox<Request> {
       begin = end;
       pieceBytes = 0;
     }
-  }
-
-  /** Flushes at the end of this turn: replies that become ready in it leave together. */
-  flushSoon(): void {
-    if (this.#isFlushQueued) return;
-    this.#isFlushQueued = true;
-    queueMicrotask(() => {
-      this.#isFlushQueued = false;
-      this.flush();
-    });
   }
 
   /** The connection is gone, and nothing will leave any more. */

@@ -2,6 +2,7 @@ import { checkFit } from "../crypto/check_fit.ts";
 import type { PrivateKey } from "../crypto/engine.ts";
 import type { Scheme } from "../crypto/scheme.ts";
 import { KeylessError } from "../errors/errors.ts";
+import { onceATurn } from "../runtime/turn.ts";
 import { Admission, type Amounts } from "./admission.ts";
 import { FairQueue } from "./fair_queue.ts";
 import { LoopTurns } from "./loop_turns.ts";
@@ -51,13 +52,14 @@ export class SigningQueue {
   /** The longest bytes that a request may have: any block or digest, not any message of Ed25519. */
   readonly maxBytes = TURN_LIMITS.bytes;
   readonly #queue = new FairQueue<Entry>(TURN_LIMITS);
+  /** After all that the connection has read: they travel together. */
+  readonly #fillSoon = onceATurn(() => this.#fill());
   readonly #threads: number;
   readonly #bounds: SigningBounds;
   readonly #signals: Signals;
   readonly #admission: Admission;
   readonly #turns: LoopTurns<Entry>;
   readonly #shed = { full: 0, deadline: 0, closed: 0 };
-  #isFillQueued = false;
   #isClosed = false;
   #sweep: ReturnType<typeof setTimeout> | undefined;
 
@@ -175,16 +177,6 @@ export class SigningQueue {
     this.#release(entry);
     if (outcome === "made") entry.resolve(bytes);
     else entry.reject(new KeylessError(outcome, new TextDecoder().decode(bytes)));
-  }
-
-  /** After all that the connection has read: they travel together. */
-  #fillSoon(): void {
-    if (this.#isFillQueued) return;
-    this.#isFillQueued = true;
-    queueMicrotask(() => {
-      this.#isFillQueued = false;
-      this.#fill();
-    });
   }
 
   /** Hands out as much as threads need. */
